@@ -1,0 +1,40 @@
+# Each target makes its own .venv from pinned requirements; nothing else is needed than git, make and python3-venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FOR ?=
+
+.PHONY: demo test check slow format locale vectors clean
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+demo: $(VENV)/ready
+	$(BIN)/python -m demo $(if $(FOR),--for $(FOR),)
+
+test: $(VENV)/ready
+	$(BIN)/pytest -n 2 -m "not slow"
+
+slow: $(VENV)/ready
+	$(BIN)/pytest -m slow
+
+check: $(VENV)/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 -m "not slow"
+
+format: $(VENV)/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+locale: $(VENV)/ready
+	@for domain in $$(ls mrv/locale/*/LC_MESSAGES/*.po | xargs -n1 basename | sort -u | sed 's/\.po$$//'); do \
+		$(BIN)/pybabel --quiet compile --directory mrv/locale --domain $$domain; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-run

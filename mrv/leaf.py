@@ -1,0 +1,183 @@
+"""Every leaf kind <-> canonical bytes (wire format v1, docs/wire.md).
+
+Encoding is RFC 8785 JSON, at most 48 KiB. The bytes are stored, hashed and sent as they are: nobody re-serialises to
+verify. A kind this version does not know decodes to None: it is kept and cosigned, never refused. Leaves carry no
+index of themselves, so an unsent tail can be logged again under the next key epoch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+import rfc8785
+
+from mrv.errors import BadInput, fault
+from mrv.reading import ClockState, Gap, Leaf, Reading, Stamped
+
+MAX_LEAF = 48 * 1024
+WIRE_VERSION = 1
+#: Text carried by one blob leaf; small enough that JSON escaping cannot push the leaf over MAX_LEAF.
+BLOB_CHUNK = 7 * 1024
+
+
+class Genesis(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="genesis"):
+    """The first leaf of a log. `enrolled` is "tofu" where trust on first use was allowed (demo only)."""
+
+    version: int = msgspec.field(name="v")
+    site: str
+    origin: str
+    epoch: int
+    key: str
+    ts: int
+    enrolled: Literal["tofu", "approved"]
+    previous: str | None = None
+
+
+class Config(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="config"):
+    """What the readings after it mean: digests (SHA-256, hex) of blobs in this log. Expected slots start here."""
+
+    number: int = msgspec.field(name="n")
+    agent: str
+    tzdata: str
+    plan: str
+    binding: str
+    profiles: dict[str, str]
+    methodologies: dict[str, str]
+
+
+class Blob(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="blob"):
+    """Part `index` of `count` of a text whose UTF-8 SHA-256 is `digest`."""
+
+    digest: str = msgspec.field(name="d")
+    index: int = msgspec.field(name="i")
+    count: int = msgspec.field(name="n")
+    text: str = msgspec.field(name="x")
+
+
+class Boot(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="boot"):
+    """The agent started. `boot` grows by one per kernel boot (`kernel` is its boot id), not per start of the agent."""
+
+    kernel: str
+    agent: str
+    clean: bool
+
+
+class Clock(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="clock"):
+    """Starts an era: from here on, and back to the era before, boottime `boottime` of boot `boot` is UTC `ts`."""
+
+    why: Literal["start", "sync", "lost", "step"]
+    source: Literal["kernel", "assumed"]
+    step: int = 0
+
+
+class UsedRegister(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Opening, closing and difference of one register in native counts."""
+
+    opening: str = msgspec.field(name="o")
+    closing: str = msgspec.field(name="c")
+    used: str = msgspec.field(name="d")
+
+
+class Usage(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="usage"):
+    """One meter in one period [start, end), uncorrected. Empty `registers`: never read, which is not zero."""
+
+    meter: str = msgspec.field(name="m")
+    config: int = msgspec.field(name="cf")
+    start: int = msgspec.field(name="from")
+    end: int = msgspec.field(name="to")
+    expected: int = msgspec.field(name="n")
+    read: int
+    gap: int
+    opened: int | None = None
+    closed: int | None = None
+    registers: dict[str, UsedRegister] = msgspec.field(name="r")
+    flags: tuple[str, ...] = ()
+
+
+class Indicative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Indicative emissions of one project in kg CO2 equivalent, six decimals; all absent when an input is missing."""
+
+    project: str = msgspec.field(name="p")
+    methodology: str
+    status: str
+    reference: str | None = msgspec.field(name="re", default=None)
+    emissions: str | None = msgspec.field(name="pe", default=None)
+    reduction: str | None = msgspec.field(name="er", default=None)
+    missing: tuple[str, ...] = ()
+
+
+class Summary(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="summary"):
+    """What the site says of one period [start, end); always the last leaf of its checkpoint."""
+
+    seq: int
+    rules: int
+    start: int = msgspec.field(name="from")
+    end: int = msgspec.field(name="to")
+    config: int = msgspec.field(name="cf")
+    expected: int = msgspec.field(name="n")
+    read: int
+    gap: int
+    clock: ClockState = msgspec.field(name="c")
+    usages: tuple[str, ...]
+    projects: tuple[Indicative, ...]
+    amends: str | None = None
+
+
+AnyLeaf = Genesis | Config | Blob | Boot | Clock | Reading | Gap | Usage | Summary
+_DECODER = msgspec.json.Decoder(AnyLeaf)
+_KIND = msgspec.json.Decoder(dict[str, msgspec.Raw])
+KINDS = {str(cls.__struct_config__.tag): cls for cls in AnyLeaf.__args__}  # type: ignore[attr-defined]
+
+
+def encode(leaf: AnyLeaf) -> bytes:
+    """The canonical bytes of a leaf. Raises BadInput when they exceed MAX_LEAF."""
+    data = rfc8785.dumps(msgspec.to_builtins(leaf))
+    if len(data) > MAX_LEAF:
+        raise BadInput(fault("log.leaf_too_large", kind=type(leaf).__name__, size=len(data), limit=MAX_LEAF))
+    return data
+
+
+def decode(data: bytes) -> AnyLeaf | None:
+    """The leaf these bytes spell; None for a kind unknown to this version.
+
+    Raises BadInput when the bytes are not a JSON object with a kind, or spell a known kind in any way `encode` would not.
+    """
+    kind = _kind(data)
+    if kind not in KINDS:
+        return None
+    try:
+        leaf = _DECODER.decode(data)
+    except msgspec.DecodeError as error:
+        raise BadInput(fault("log.leaf_malformed", kind=kind, problem=str(error))) from error
+    if rfc8785.dumps(msgspec.to_builtins(leaf)) != data:
+        raise BadInput(fault("log.leaf_not_canonical", kind=kind))
+    return leaf
+
+
+def _kind(data: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(_KIND.decode(data).get("k", b""), type=str))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(fault("log.leaf_malformed", kind="?", problem=str(error))) from error
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 in hex: how leaves and blobs name content."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """RFC 8785 bytes of a struct: what plans, bindings, profiles and methodologies are digested and carried as."""
+    return rfc8785.dumps(msgspec.to_builtins(value, str_keys=True))
+
+
+def blobs(content: bytes) -> Iterator[Blob]:
+    """The blob leaves that carry `content` (UTF-8 text), in order; at least one."""
+    text = content.decode()
+    parts = [text[i : i + BLOB_CHUNK] for i in range(0, len(text), BLOB_CHUNK)] or [""]
+    name = digest(content)
+    for index, part in enumerate(parts):
+        yield Blob(digest=name, index=index, count=len(parts), text=part)

@@ -1,0 +1,55 @@
+"""Codes to sentences: the one message catalogue (gettext), one domain per package.
+
+A code `agent.state_locked` is looked up in the domain `agent` as two entries: `agent.state_locked` says what is
+wrong, `agent.state_locked.next` says what to do. A language that lacks an entry falls back to English; English has
+them all (tested). The `.po` files are the source; `make locale` compiles them.
+"""
+
+from __future__ import annotations
+
+import gettext
+from functools import cache
+from pathlib import Path
+
+from mrv.errors import Fault
+
+LANGUAGES = ("en", "vi", "ja")
+_LOCALE = Path(__file__).parent / "locale"
+
+
+@cache
+def _catalogue(domain: str, language: str) -> gettext.NullTranslations:
+    english = gettext.translation(domain, _LOCALE, ["en"], fallback=True)
+    if language == "en":
+        return english
+    translated = gettext.translation(domain, _LOCALE, [language], fallback=True)
+    translated.add_fallback(english)
+    return translated
+
+
+def text(message: str, language: str = "en", **params: str) -> str:
+    """The catalogue text of `message` (`<domain>.<name>`) with `{parameters}` filled in; the bare id if unknown."""
+    pattern = _catalogue(message.partition(".")[0], language).gettext(message)
+    try:
+        return pattern.format_map(params)
+    except (KeyError, IndexError, ValueError):
+        return f"{pattern} {params}"
+
+
+def what(fault: Fault, language: str = "en") -> str:
+    """What is wrong, in one sentence."""
+    return text(fault.code, language, **fault.params)
+
+
+def next_step(fault: Fault, language: str = "en") -> str:
+    """What to do next; empty when the catalogue says nothing."""
+    key = f"{fault.code}.next"
+    found = text(key, language, **fault.params)
+    return "" if found.startswith(key) else found
+
+
+def sentence(fault: Fault, language: str = "en") -> str:
+    """What / where / what to do next, on up to two lines: the form every command prints."""
+    head = f"{fault.where}: {what(fault, language)}" if fault.where else what(fault, language)
+    advice = next_step(fault, language)
+    return f"{head}\n  -> {advice}" if advice else head

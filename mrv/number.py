@@ -1,0 +1,45 @@
+"""Numbers are exact and have one spelling.
+
+Register values are `Decimal`, formulas run on `Fraction`, floats never appear outside the codec. On the wire a
+number is a string: optional minus, digits, and a fixed count of decimals; no exponent, no plus, no "-0"
+(docs/adr/0003-numbers-and-rounding.md).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+
+_SPELLING = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+
+#: Decimal places of an emission in kg CO2 equivalent: one milligram.
+EMISSION_DECIMALS = 6
+
+
+def spell(value: Decimal, decimals: int) -> str:
+    """The one spelling of `value` with `decimals` places. Raises ValueError if digits would be lost."""
+    if not value.is_finite():
+        raise ValueError(f"{value} is not a number that can be written down")
+    text = f"{value:.{decimals}f}"
+    if Fraction(text) != Fraction(value):
+        raise ValueError(f"{value} has more than {decimals} decimals")
+    return text[1:] if text.startswith("-") and not Fraction(text) else text
+
+
+def parse(text: str) -> Decimal:
+    """The value of a spelling. Raises ValueError for anything `spell` would not have written."""
+    if not _SPELLING.fullmatch(text) or (text.startswith("-") and not Fraction(text)):
+        raise ValueError(f"{text!r} is not the one spelling of a number")
+    return Decimal(text)
+
+
+def rounded(value: Fraction, decimals: int) -> Decimal:
+    """`value` rounded half to even, once, to `decimals` places; exact for any size (no decimal context involved)."""
+    count = round(value * 10**decimals)
+    return Decimal((int(count < 0), tuple(int(digit) for digit in str(abs(count))), -decimals))
+
+
+def to_decimals(value: Decimal, decimals: int) -> Decimal:
+    """A register value rounded half to even to `decimals` places (a float32's exact value to the meter's resolution)."""
+    return rounded(Fraction(value), decimals)

@@ -1,0 +1,316 @@
+"""Text a person wrote -> a value, or every fault at once with file and line.
+
+The home of the YAML library. A schema is a `msgspec.Struct` with `Meta` constraints; this module walks the YAML
+nodes beside it, so that a fault can name its line and the key it came near to, and so that one bad field never
+hides the next. It reads YAML 1.2 (`no` is a word, not a boolean), without aliases and without duplicate keys.
+
+    document = decode(text, SiteConfig, "site.yaml")
+    document.value            -> SiteConfig
+    document.where("buses", 0, "port")  -> "site.yaml:12 buses[0].port"
+
+A struct may define `check(self) -> Iterable[tuple[path, code, params]]` for rules between its fields, or rules no
+`Meta` can say; they are reported at the line of `path`. Raises BadInput; never a foreign exception.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import inspect as shape
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from mrv.errors import BadInput, Fault, fault
+
+T = TypeVar("T")
+Path = tuple[str | int, ...]
+#: What `check` yields: the path below the struct, a fault code and its parameters.
+Complaint = tuple[Path, str, dict[str, object]]
+
+MAX_TEXT = 2 * 1024 * 1024
+_TAG = "tag:yaml.org,2002:"
+_MISSING: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[T]):
+    """A decoded file that still knows its lines."""
+
+    value: T
+    source: str
+    lines: dict[Path, int]
+
+    def where(self, *path: str | int) -> str:
+        """`file:line field` of a path, or of its nearest parent that stands in the file."""
+        return _where(self.source, self.lines, path)
+
+
+def decode(text: str, cls: type[T], source: str) -> Document[T]:
+    """Decode `text` as `cls`. Raises BadInput carrying every fault found."""
+    root = _compose(text, source)
+    walk = _Walk(source)
+    value = walk.value(root, shape.type_info(cls), ())
+    if walk.faults:
+        raise BadInput(*sorted(walk.faults, key=lambda f: _line_of(f.where)))
+    return Document(value, source, walk.lines)
+
+
+def _compose(text: str, source: str) -> Node:
+    if len(text) > MAX_TEXT:
+        raise BadInput(fault("config.too_large", source, limit=MAX_TEXT))
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise BadInput(fault("config.yaml_syntax", f"{source}:{line}", problem=error.problem or "?")) from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise BadInput(fault("config.yaml_syntax", f"{source}:1", problem=str(error).splitlines()[0])) from error
+    if root is None:
+        raise BadInput(fault("config.empty", f"{source}:1"))
+    return root
+
+
+class _Walk:
+    """One pass over the nodes, gathering faults and lines."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.faults: list[Fault] = []
+        self.lines: dict[Path, int] = {}
+
+    def complain(self, path: Path, code: str, **params: object) -> Any:
+        self.faults.append(fault(code, _where(self.source, self.lines, path), **params))
+        return _MISSING
+
+    def value(self, node: Node, kind: shape.Type, path: Path) -> Any:
+        """The value of `node` as `kind`, or _MISSING after complaining."""
+        self.lines[path] = node.start_mark.line + 1
+        if node.anchor is not None:
+            return self.complain(path, "config.alias")
+        if isinstance(kind, shape.UnionType):
+            return self._union(node, kind, path)
+        if isinstance(kind, shape.StructType):
+            return self._struct(node, kind, path)
+        if isinstance(kind, (shape.VarTupleType, shape.ListType)):
+            return self._sequence(node, kind, path)
+        if isinstance(kind, shape.DictType):
+            return self._mapping(node, kind, path)
+        return self._scalar(node, kind, path)
+
+    def _union(self, node: Node, kind: shape.UnionType, path: Path) -> Any:
+        if isinstance(node, ScalarNode) and node.tag == _TAG + "null" and kind.includes_none:
+            return None
+        choices = [choice for choice in kind.types if not isinstance(choice, shape.NoneType)]
+        if len(choices) == 1:
+            return self.value(node, choices[0], path)
+        tagged = {str(c.tag): c for c in choices if isinstance(c, shape.StructType) and c.tag is not None}
+        if len(tagged) == len(choices):
+            return self._tagged(node, tagged, path)
+        fitting = [c for c in choices if _fits(node, c)]
+        return self.value(node, (fitting or choices)[0], path)
+
+    def _tagged(self, node: Node, tagged: dict[str, shape.StructType], path: Path) -> Any:
+        field = next(iter(tagged.values())).tag_field or "type"
+        allowed = ", ".join(sorted(tagged))
+        if not isinstance(node, MappingNode):
+            return self.complain(path, "config.wrong_type", expected="a mapping", found=_name(node))
+        for key, value in node.value:
+            if key.value == field:
+                if value.value in tagged:
+                    return self._struct(node, tagged[value.value], path)
+                self.lines[(*path, field)] = value.start_mark.line + 1
+                return self.complain((*path, field), "config.not_allowed", found=value.value, allowed=allowed)
+        return self.complain(path, "config.missing", field=field, expected=f"one of {allowed}")
+
+    def _pairs(self, node: Node, path: Path) -> Iterator[tuple[str, Node]]:
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = key.value if isinstance(key, ScalarNode) else ""
+            if not name:
+                self.complain(path, "config.wrong_type", expected="a plain key", found=_name(key))
+            elif name in seen:
+                self.lines[(*path, name)] = key.start_mark.line + 1
+                self.complain((*path, name), "config.duplicate_key", field=name)
+            else:
+                seen.add(name)
+                yield name, value
+
+    def _struct(self, node: Node, kind: shape.StructType, path: Path) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.complain(path, "config.wrong_type", expected="a mapping", found=_name(node))
+        before = len(self.faults)
+        fields = {f.encode_name: f for f in kind.fields}
+        given: dict[str, Any] = {}
+        for name, value in self._pairs(node, path):
+            if name in fields:
+                given[fields[name].name] = self.value(value, fields[name].type, (*path, name))
+            elif not (kind.tag is not None and name == kind.tag_field):
+                self.lines[(*path, name)] = value.start_mark.line + 1
+                self._unknown(name, [*fields], path)
+        for name, field in fields.items():
+            if field.required and field.name not in given:
+                self.complain((*path, name), "config.missing", field=name, expected=_expected(field.type))
+        if len(self.faults) > before:
+            return _MISSING
+        value = kind.cls(**given)
+        for below, code, params in getattr(value, "check", tuple)():
+            self.complain((*path, *below), code, **params)
+        return value if len(self.faults) == before else _MISSING
+
+    def _unknown(self, name: str, allowed: list[str], path: Path) -> None:
+        near = difflib.get_close_matches(name, allowed, n=1)
+        code = "config.misspelt" if near else "config.unknown_key"
+        self.complain((*path, name), code, field=name, near=near[0] if near else "", allowed=", ".join(allowed))
+
+    def _sequence(self, node: Node, kind: shape.VarTupleType | shape.ListType, path: Path) -> Any:
+        if not isinstance(node, SequenceNode):
+            return self.complain(path, "config.wrong_type", expected="a list", found=_name(node))
+        if kind.min_length is not None and len(node.value) < kind.min_length:
+            return self.complain(path, "config.too_few", least=kind.min_length)
+        if kind.max_length is not None and len(node.value) > kind.max_length:
+            return self.complain(path, "config.too_many", most=kind.max_length)
+        items = [self.value(item, kind.item_type, (*path, i)) for i, item in enumerate(node.value)]
+        return tuple(items) if isinstance(kind, shape.VarTupleType) else items
+
+    def _mapping(self, node: Node, kind: shape.DictType, path: Path) -> Any:
+        if not isinstance(node, MappingNode):
+            return self.complain(path, "config.wrong_type", expected="a mapping", found=_name(node))
+        found: dict[Any, Any] = {}
+        for name, value in self._pairs(node, path):
+            self.lines[(*path, name)] = value.start_mark.line + 1
+            key = self._converted(name, kind.key_type, (*path, name))
+            found[key] = self.value(value, kind.value_type, (*path, name))
+        return found
+
+    def _scalar(self, node: Node, kind: shape.Type, path: Path) -> Any:
+        if isinstance(kind, shape.AnyType):
+            return _plain(node)
+        if not isinstance(node, ScalarNode) or not _fits(node, kind):
+            return self.complain(path, "config.wrong_type", expected=_expected(kind), found=_name(node))
+        return self._converted(node.value, kind, path)
+
+    def _converted(self, text: str, kind: shape.Type, path: Path) -> Any:
+        try:
+            return msgspec.convert(_native(text, kind), _rebuilt(kind))
+        except (msgspec.ValidationError, InvalidOperation, ValueError, OverflowError):
+            return self.complain(path, "config.out_of_range", found=text, expected=_expected(kind))
+
+
+def _native(text: str, kind: shape.Type) -> Any:
+    if isinstance(kind, shape.BoolType):
+        return text.lower() == "true"
+    if isinstance(kind, shape.IntType):
+        return int(text.replace("_", ""), 0)
+    if isinstance(kind, shape.LiteralType) and all(isinstance(v, int) for v in kind.values):
+        return int(text.replace("_", ""), 0)
+    if isinstance(kind, shape.DecimalType):
+        number = Decimal(text.replace("_", ""))
+        if not number.is_finite():
+            raise ValueError(text)
+        return number
+    return text
+
+
+def _rebuilt(kind: shape.Type) -> Any:
+    """The type annotation msgspec converts to, from its own description of it."""
+    if isinstance(kind, shape.IntType):
+        return Annotated[int, msgspec.Meta(ge=kind.ge, gt=kind.gt, le=kind.le, lt=kind.lt)]
+    if isinstance(kind, shape.StrType):
+        meta = msgspec.Meta(pattern=kind.pattern, min_length=kind.min_length, max_length=kind.max_length)
+        return Annotated[str, meta]
+    if isinstance(kind, shape.LiteralType):
+        return Literal[tuple(kind.values)]
+    if isinstance(kind, shape.EnumType):
+        return kind.cls
+    simple: dict[type, Any] = {shape.BoolType: bool, shape.DecimalType: Decimal, shape.DateType: date}
+    return simple[type(kind)]
+
+
+def _fits(node: Node, kind: shape.Type) -> bool:
+    """Whether the YAML kind of `node` can be a `kind` at all (its range is checked later)."""
+    tag = str(node.tag).removeprefix(_TAG) if isinstance(node, ScalarNode) else ""
+    if isinstance(kind, shape.StructType):
+        return isinstance(node, MappingNode)
+    if isinstance(kind, shape.BoolType):
+        return tag == "bool"
+    if isinstance(kind, shape.IntType):
+        return tag == "int"
+    if isinstance(kind, shape.LiteralType):
+        return tag == ("int" if all(isinstance(v, int) for v in kind.values) else "str")
+    if isinstance(kind, shape.DecimalType):
+        return tag in {"int", "float"} or (tag == "str" and _is_number(node.value))
+    if isinstance(kind, shape.DateType):
+        return tag == "timestamp"
+    return tag == "str"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _plain(node: Node) -> Any:
+    if isinstance(node, MappingNode):
+        return {key.value: _plain(value) for key, value in node.value}
+    if isinstance(node, SequenceNode):
+        return [_plain(item) for item in node.value]
+    return node.value
+
+
+def _name(node: Node) -> str:
+    if isinstance(node, MappingNode):
+        return "a mapping"
+    if isinstance(node, SequenceNode):
+        return "a list"
+    kind = str(node.tag).removeprefix(_TAG)
+    spoken = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true/false", "null": "nothing"}
+    return f"{spoken.get(kind, kind)} ({node.value})" if kind != "null" else "nothing"
+
+
+def _expected(kind: shape.Type) -> str:
+    """What a field takes, in words a technician reads; also used in generated documentation."""
+    if isinstance(kind, shape.UnionType):
+        return " or ".join(_expected(c) for c in kind.types if not isinstance(c, shape.NoneType))
+    if isinstance(kind, shape.IntType):
+        low, high = kind.ge, kind.le
+        return "a whole number" + (f" from {low} to {high}" if low is not None and high is not None else "")
+    if isinstance(kind, shape.StrType):
+        return f"text like {kind.pattern}" if kind.pattern else "text"
+    if isinstance(kind, shape.LiteralType):
+        return "one of " + ", ".join(str(v) for v in kind.values)
+    if isinstance(kind, shape.EnumType):
+        return "one of " + ", ".join(str(member.value) for member in kind.cls)
+    spoken: dict[type, str] = {
+        shape.BoolType: "true or false",
+        shape.DecimalType: "a number",
+        shape.DateType: "a date like 2026-01-31",
+        shape.StructType: "a mapping",
+        shape.DictType: "a mapping",
+        shape.VarTupleType: "a list",
+        shape.ListType: "a list",
+    }
+    return spoken.get(type(kind), "a value")
+
+
+def _where(source: str, lines: dict[Path, int], path: Path) -> str:
+    name = ""
+    for part in path:
+        name += f"[{part}]" if isinstance(part, int) else (f".{part}" if name else part)
+    for end in range(len(path), -1, -1):
+        if path[:end] in lines:
+            return f"{source}:{lines[path[:end]]} {name}".rstrip()
+    return f"{source}:1 {name}".rstrip()
+
+
+def _line_of(where: str) -> int:
+    number = where.partition(" ")[0].rpartition(":")[2]
+    return int(number) if number.isdigit() else 0
