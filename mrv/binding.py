@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class BoundMeter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One meter at its point. `every` is the polling interval in seconds; slots are its multiples since the UTC epoch."""
+    """One meter at its point. `every` is the polling interval in seconds; slots are its multiples since the epoch."""
 
     meter: Annotated[str, msgspec.Meta(pattern=METER_ID)]
     point: Annotated[str, msgspec.Meta(pattern=POINT_ID)]

@@ -127,9 +127,9 @@ class Summary(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 
 
 AnyLeaf = Genesis | Config | Blob | Boot | Clock | Reading | Gap | Usage | Summary
-_DECODER = msgspec.json.Decoder(AnyLeaf)
+_DECODER: msgspec.json.Decoder[AnyLeaf] = msgspec.json.Decoder(AnyLeaf)
 _KIND = msgspec.json.Decoder(dict[str, msgspec.Raw])
-KINDS = {str(cls.__struct_config__.tag): cls for cls in AnyLeaf.__args__}  # type: ignore[attr-defined]
+KINDS = {str(cls.__struct_config__.tag): cls for cls in AnyLeaf.__args__}
 
 
 def encode(leaf: AnyLeaf) -> bytes:
@@ -143,7 +143,7 @@ def encode(leaf: AnyLeaf) -> bytes:
 def decode(data: bytes) -> AnyLeaf | None:
     """The leaf these bytes spell; None for a kind unknown to this version.
 
-    Raises BadInput when the bytes are not a JSON object with a kind, or spell a known kind in any way `encode` would not.
+    Raises BadInput when the bytes are not a JSON object with a kind, or spell a known kind otherwise than `encode`.
     """
     kind = _kind(data)
     if kind not in KINDS:

@@ -41,5 +41,5 @@ def rounded(value: Fraction, decimals: int) -> Decimal:
 
 
 def to_decimals(value: Decimal, decimals: int) -> Decimal:
-    """A register value rounded half to even to `decimals` places (a float32's exact value to the meter's resolution)."""
+    """A register value rounded half to even to `decimals` places: a float32's exact value at the meter's resolution."""
     return rounded(Fraction(value), decimals)

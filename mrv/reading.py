@@ -49,7 +49,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Stamped(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A fact with its place in time: boot ordinal, CLOCK_BOOTTIME ms, wall clock UTC ms, and what the clock was worth."""
+    """A fact with its place in time: boot ordinal, CLOCK_BOOTTIME ms, wall clock UTC ms and what that was worth."""
 
     boot: int = msgspec.field(name="b")
     boottime: int = msgspec.field(name="bt")
@@ -74,9 +74,10 @@ class Reading(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True, om
 
 
 class Gap(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="gap"):
-    """Slots [start, end) of one meter without a reading; both absent while the clock is unsynchronised (one missed turn).
+    """Slots [start, end) of one meter without a reading.
 
-    Never crosses a period bound. `raw` keeps what was on the wire when the words could be read but not believed.
+    Both bounds are absent while the clock is unsynchronised: one missed turn. Never crosses a period bound. `raw`
+    keeps what was on the wire when the words could be read but not believed.
     """
 
     meter: str = msgspec.field(name="m")

@@ -66,7 +66,7 @@ def _compose(text: str, source: str) -> Node:
     if len(text) > MAX_TEXT:
         raise BadInput(fault("config.too_large", source, limit=MAX_TEXT))
     try:
-        root = YAML(typ="safe", pure=True).compose(text)
+        root: Node | None = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadInput(fault("config.yaml_syntax", f"{source}:{line}", problem=error.problem or "?")) from error
@@ -159,10 +159,10 @@ class _Walk:
                 self.complain((*path, name), "config.missing", field=name, expected=_expected(field.type))
         if len(self.faults) > before:
             return _MISSING
-        value = kind.cls(**given)
-        for below, code, params in getattr(value, "check", tuple)():
+        made = kind.cls(**given)
+        for below, code, params in getattr(made, "check", tuple)():
             self.complain((*path, *below), code, **params)
-        return value if len(self.faults) == before else _MISSING
+        return made if len(self.faults) == before else _MISSING
 
     def _unknown(self, name: str, allowed: list[str], path: Path) -> None:
         near = difflib.get_close_matches(name, allowed, n=1)
@@ -221,7 +221,9 @@ def _native(text: str, kind: shape.Type) -> Any:
 def _rebuilt(kind: shape.Type) -> Any:
     """The type annotation msgspec converts to, from its own description of it."""
     if isinstance(kind, shape.IntType):
-        return Annotated[int, msgspec.Meta(ge=kind.ge, gt=kind.gt, le=kind.le, lt=kind.lt)]
+        bounds = {"ge": kind.ge, "gt": kind.gt, "le": kind.le, "lt": kind.lt}
+        given: Any = {name: bound for name, bound in bounds.items() if bound is not None}
+        return Annotated[int, msgspec.Meta(**given)]
     if isinstance(kind, shape.StrType):
         meta = msgspec.Meta(pattern=kind.pattern, min_length=kind.min_length, max_length=kind.max_length)
         return Annotated[str, meta]
