@@ -1,1 +1,1 @@
-"""What both ends need of MQTT and SQLite, once: the homes of paho and of the engine's settings."""
+"""What both ends need of MQTT and SQLite, once: the homes of those two libraries, and the points where tests cut."""
