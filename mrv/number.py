@@ -43,3 +43,9 @@ def rounded(value: Fraction, decimals: int) -> Decimal:
 def to_decimals(value: Decimal, decimals: int) -> Decimal:
     """A register value rounded half to even to `decimals` places: a float32's exact value at the meter's resolution."""
     return rounded(Fraction(value), decimals)
+
+
+def exact_difference(after: str, before: str) -> Decimal:
+    """`after` minus `before`, both spellings; exact for any size (no decimal context involved)."""
+    decimals = max(len(text.partition(".")[2]) for text in (after, before))
+    return rounded(Fraction(parse(after)) - Fraction(parse(before)), decimals)

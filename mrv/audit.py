@@ -1,0 +1,164 @@
+"""The one judge: leaves, checkpoints and approvals -> findings.
+
+`admit` is the verdict on one summary, used by the collector as bundles arrive and by the auditor offline; `audit`
+repeats the whole of receiving and admitting for an exported log. It reads no files and trusts nobody's arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mrv.errors import Fault, MrvError, fault
+from mrv.log.checkpoint import Checkpoint, cosigned, open_checkpoint
+from mrv.log.merkle import EMPTY, Frontier, leaf_hash
+from mrv.log.note import VerifyKey
+from mrv.settle import Book, Judgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approvals:
+    """Digests of the plans and bindings that the office approved for this site."""
+
+    plans: frozenset[str]
+    bindings: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a summary counts. `reasons` is empty exactly when it is admitted."""
+
+    reasons: tuple[Fault, ...]
+
+    @property
+    def admitted(self) -> bool:
+        return not self.reasons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteEvidence:
+    """What an auditor holds of one log. `checkpoints` are the site's notes, `receipt` the newest cosigned one."""
+
+    site_key: VerifyKey
+    cosigners: tuple[VerifyKey, ...]
+    leaves: Iterable[bytes]
+    checkpoints: tuple[str, ...]
+    receipt: str
+    approvals: Approvals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the audit of one log found. `findings` are about the log, reasons for quarantine stand in the verdicts."""
+
+    origin: str
+    size: int
+    received: int
+    findings: tuple[Fault, ...]
+    verdicts: tuple[tuple[Judgement, Verdict], ...]
+
+    @property
+    def clean(self) -> bool:
+        """No finding, and every summary admitted."""
+        return not self.findings and all(verdict.admitted for _, verdict in self.verdicts)
+
+
+def admit(judgement: Judgement, approvals: Approvals) -> Verdict:
+    """The verdict on one summary: recomputed and equal, approved, acceptable clock and coverage."""
+    return Verdict(reasons=(*judgement.findings, *_unapproved(judgement, approvals), *_unacceptable(judgement)))
+
+
+def _unapproved(judgement: Judgement, approvals: Approvals) -> Iterable[Fault]:
+    where, config = f"seq {judgement.summary.seq}", judgement.config
+    if config is None:
+        yield fault("audit.no_config", where)
+        return
+    if config.plan not in approvals.plans:
+        yield fault("audit.plan_not_approved", where, digest=config.plan)
+    if config.binding not in approvals.bindings:
+        yield fault("audit.binding_not_approved", where, digest=config.binding)
+
+
+def _unacceptable(judgement: Judgement) -> Iterable[Fault]:
+    summary, plan = judgement.summary, judgement.plan
+    where = f"seq {summary.seq}"
+    if plan is None:
+        return
+    if summary.clock not in plan.clock:
+        yield fault("audit.clock_not_accepted", where, clock=summary.clock.value, accepted=", ".join(plan.clock))
+    if Decimal(summary.read) < plan.min_coverage * summary.expected:
+        yield fault(
+            "audit.coverage_too_low", where, read=summary.read, expected=summary.expected, least=plan.min_coverage
+        )
+
+
+def audit(evidence: SiteEvidence) -> Report:
+    """Judge an exported log from the first leaf to the last. Never raises on what the evidence says."""
+    findings: list[Fault] = []
+    verdicts: list[tuple[Judgement, Verdict]] = []
+    wanted = _claimed(evidence, findings)
+    receipt = _received(evidence, findings)
+    book, tree = Book(), EMPTY
+    for data in evidence.leaves:
+        tree = tree.append(leaf_hash(data))
+        _compare(tree, wanted, findings)
+        judgement = book.add(data)
+        if judgement is not None:
+            verdicts.append((judgement, admit(judgement, evidence.approvals)))
+    findings += book.open_findings
+    findings += [
+        fault("audit.leaves_missing", size=size, held=tree.size) for size in sorted(wanted) if size > tree.size
+    ]
+    findings += _genesis(book, evidence)
+    received = receipt.size if receipt else 0
+    if tree.size > received:
+        findings.append(fault("audit.beyond_receipt", size=tree.size, received=received))
+    return Report(
+        origin=evidence.site_key.name,
+        size=tree.size,
+        received=received,
+        findings=tuple(findings),
+        verdicts=tuple(verdicts),
+    )
+
+
+def _claimed(evidence: SiteEvidence, findings: list[Fault]) -> dict[int, set[bytes]]:
+    """Size -> roots that the site signed, over all its checkpoints and the receipt; bad signatures are findings."""
+    wanted: dict[int, set[bytes]] = {}
+    for note in (*evidence.checkpoints, evidence.receipt):
+        try:
+            checkpoint = open_checkpoint(note, evidence.site_key)
+        except MrvError as error:
+            findings += error.faults
+            continue
+        roots = wanted.setdefault(checkpoint.size, set())
+        roots.add(checkpoint.root)
+        if len(roots) > 1:
+            findings.append(fault("audit.fork", evidence.site_key.name, size=checkpoint.size))
+    return wanted
+
+
+def _received(evidence: SiteEvidence, findings: list[Fault]) -> Checkpoint | None:
+    """The checkpoint of the newest receipt, if its cosignature holds."""
+    try:
+        cosigned(evidence.receipt, evidence.cosigners)
+        return open_checkpoint(evidence.receipt, evidence.site_key)
+    except MrvError as error:
+        findings += [f for f in error.faults if f not in findings]
+        return None
+
+
+def _compare(tree: Frontier, wanted: dict[int, set[bytes]], findings: list[Fault]) -> None:
+    """At each size the site signed, the root of the leaves held must be the root it signed."""
+    if tree.size in wanted and wanted[tree.size] != {tree.root()}:
+        findings.append(fault("audit.root_differs", size=tree.size, recomputed=tree.root().hex()[:16]))
+
+
+def _genesis(book: Book, evidence: SiteEvidence) -> Iterable[Fault]:
+    """The log says of itself that it belongs to this origin and key."""
+    genesis = book.genesis
+    if genesis is None:
+        yield fault("audit.no_genesis", evidence.site_key.name)
+    elif (genesis.origin, genesis.key) != (evidence.site_key.name, evidence.site_key.text):
+        yield fault("audit.genesis_differs", evidence.site_key.name, origin=genesis.origin)

@@ -1,0 +1,117 @@
+"""Readings of one meter in one period -> Usage: opening, closing, difference, flags.
+
+Counters stay in native counts and differences are signed: they telescope over periods, nothing is clamped and nothing
+is filled in. A chain is one meter under one unchanged binding; changing the meter, its profile or its ratio starts a
+new chain, because registers of two meters must never be subtracted from each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mrv import number
+from mrv.binding import BoundMeter
+from mrv.coverage import Coverage
+from mrv.leaf import UsedRegister, Usage
+from mrv.period import count_slots, first_slot
+from mrv.reading import ClockState
+
+Registers = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one slot showed: None registers when its quality forbids using them; `clock` is R for a placed reading."""
+
+    registers: Registers | None
+    clock: ClockState
+
+
+@dataclass(slots=True)
+class Chain:
+    """One meter under one binding: what is expected of it, what was seen, where its registers stand."""
+
+    bound: BoundMeter
+    profile: str
+    config: int
+    start: int
+    end: int | None = None
+    coverage: Coverage = field(init=False)
+    seen: dict[int, Seen] = field(default_factory=dict)
+    #: Slot and registers at the end of the last closed period.
+    closing: tuple[int, Registers] | None = None
+
+    def __post_init__(self) -> None:
+        self.start = first_slot(self.start, self.bound.every)
+        self.coverage = Coverage(self.start, self.bound.every * 1000)
+
+    def finish(self, at: int) -> None:
+        """Nothing is expected from slot `at` on."""
+        self.end = max(self.start, first_slot(at, self.bound.every))
+
+    def expects(self, start: int, end: int) -> int:
+        """How many slots of [start, end) this chain owes."""
+        stop = end if self.end is None else min(end, self.end)
+        return count_slots(max(start, self.start), stop, self.bound.every)
+
+    def passed(self, bound: int) -> bool:
+        """Whether every slot up to and including `bound` is covered, so that a period may close there."""
+        frontier = self.coverage.frontier
+        return frontier > bound or (self.end is not None and frontier >= self.end)
+
+    def reads(self, start: int, end: int) -> int:
+        return sum(start <= slot < end for slot in self.seen)
+
+    def use(self, start: int, end: int) -> Usage:
+        """The usage of the period [start, end), uncorrected, in native counts."""
+        good = {slot: s.registers for slot, s in self.seen.items() if s.registers is not None and slot <= end}
+        opening = self.closing or (min(good.items()) if good else None)
+        closing = max(good.items()) if good else opening
+        flags = [] if self.closing else ["first"]
+        if closing is not None and closing[0] != end and self.passed_on(end):
+            flags.append("carried")
+        if self.end is not None and self.end <= end:
+            flags.append("ended")
+        registers = _differences(opening, closing)
+        if any(r.used.startswith("-") for r in registers.values()):
+            flags.append("backward")
+        read = self.reads(start, end)
+        return Usage(
+            meter=self.bound.meter,
+            config=self.config,
+            start=start,
+            end=end,
+            expected=self.expects(start, end),
+            read=read,
+            gap=self.expects(start, end) - read,
+            opened=opening[0] if opening else None,
+            closed=closing[0] if closing else None,
+            registers=registers,
+            flags=tuple(flags),
+        )
+
+    def passed_on(self, end: int) -> bool:
+        """Whether a reading at slot `end` was owed: not when the chain ended before it."""
+        return self.end is None or self.end > end
+
+    def close(self, end: int) -> None:
+        """Make the last good reading up to `end` the next opening and forget what is behind it."""
+        good = [(slot, s.registers) for slot, s in self.seen.items() if s.registers is not None and slot <= end]
+        if good:
+            self.closing = max(good)  # slots are unique, registers are never compared
+        self.seen = {slot: s for slot, s in self.seen.items() if slot >= end}
+
+
+def _differences(
+    opening: tuple[int, Registers] | None, closing: tuple[int, Registers] | None
+) -> dict[str, UsedRegister]:
+    """Closing minus opening of every register both show, spelled with the decimals of the register."""
+    if opening is None or closing is None:
+        return {}
+    used = {}
+    for obis in sorted(opening[1].keys() & closing[1].keys()):
+        before, after = opening[1][obis], closing[1][obis]
+        decimals = max(len(text.partition(".")[2]) for text in (before, after))
+        difference = number.exact_difference(after, before)
+        used[obis] = UsedRegister(opening=before, closing=after, used=number.spell(difference, decimals))
+    return used
