@@ -15,7 +15,7 @@ A struct may define `check(self) -> Iterable[tuple[path, code, params]]` for rul
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -33,6 +33,7 @@ T = TypeVar("T")
 Path = tuple[str | int, ...]
 #: What `check` yields: the path below the struct, a fault code and its parameters.
 Complaint = tuple[Path, str, dict[str, object]]
+Rules = Mapping[type, Callable[[Any], Iterable[Complaint]]]
 
 MAX_TEXT = 2 * 1024 * 1024
 _TAG = "tag:yaml.org,2002:"
@@ -52,10 +53,14 @@ class Document(Generic[T]):
         return _where(self.source, self.lines, path)
 
 
-def decode(text: str, cls: type[T], source: str) -> Document[T]:
-    """Decode `text` as `cls`. Raises BadInput carrying every fault found."""
+def decode(text: str, cls: type[T], source: str, rules: Rules | None = None) -> Document[T]:
+    """Decode `text` as `cls`. Raises BadInput carrying every fault found.
+
+    `rules` adds, by struct type, checks that need more than the file itself (is this profile known?): they are asked
+    of every struct that decodes, even when another part of the file is wrong.
+    """
     root = _compose(text, source)
-    walk = _Walk(source)
+    walk = _Walk(source, rules or {})
     value = walk.value(root, shape.type_info(cls), ())
     if walk.faults:
         raise BadInput(*sorted(walk.faults, key=lambda f: _line_of(f.where)))
@@ -80,8 +85,9 @@ def _compose(text: str, source: str) -> Node:
 class _Walk:
     """One pass over the nodes, gathering faults and lines."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, rules: Rules) -> None:
         self.source = source
+        self.rules = rules
         self.faults: list[Fault] = []
         self.lines: dict[Path, int] = {}
 
@@ -97,7 +103,9 @@ class _Walk:
         if isinstance(kind, shape.UnionType):
             return self._union(node, kind, path)
         if isinstance(kind, shape.StructType):
-            return self._struct(node, kind, path)
+            return (
+                self._struct(node, kind, path) if kind.tag is None else self._tagged(node, {str(kind.tag): kind}, path)
+            )
         if isinstance(kind, (shape.VarTupleType, shape.ListType)):
             return self._sequence(node, kind, path)
         if isinstance(kind, shape.DictType):
@@ -123,10 +131,10 @@ class _Walk:
             return self.complain(path, "config.wrong_type", expected="a mapping", found=_name(node))
         for key, value in node.value:
             if key.value == field:
-                if value.value in tagged:
+                if isinstance(value, ScalarNode) and value.value in tagged:
                     return self._struct(node, tagged[value.value], path)
                 self.lines[(*path, field)] = value.start_mark.line + 1
-                return self.complain((*path, field), "config.not_allowed", found=value.value, allowed=allowed)
+                return self.complain((*path, field), "config.not_allowed", found=_name(value), allowed=allowed)
         return self.complain(path, "config.missing", field=field, expected=f"one of {allowed}")
 
     def _pairs(self, node: Node, path: Path) -> Iterator[tuple[str, Node]]:
@@ -160,7 +168,8 @@ class _Walk:
         if len(self.faults) > before:
             return _MISSING
         made = kind.cls(**given)
-        for below, code, params in getattr(made, "check", tuple)():
+        rule = self.rules.get(kind.cls, lambda _: ())
+        for below, code, params in (*getattr(made, "check", tuple)(), *rule(made)):
             self.complain((*path, *below), code, **params)
         return made if len(self.faults) == before else _MISSING
 

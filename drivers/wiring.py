@@ -1,0 +1,149 @@
+"""`site.yaml`: what the technician wires up. Who we are, where the office is, the lines and the meters on them.
+
+The schema and the rules between its fields, used by the agent and by the meter tool. It opens nothing and knows no
+state directory. Everything carbon depends on is handed on as the `Binding`; moving a gateway changes only this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from mrv import strict
+from mrv.binding import METER_ID, POINT_ID, Binding, BoundMeter, Settings
+from mrv.profile import Profile
+from mrv.strict import Complaint, Document
+
+SITE_ID = "^[a-z0-9-]{1,32}$"
+ORGANISATION = "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
+#: A C2SP verifier key: name+hash+key. Its meaning is checked where keys are used.
+VERIFIER_KEY = r"^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*$"
+
+Host = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+LineId = Annotated[str, msgspec.Meta(pattern=METER_ID)]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A section of site.yaml."""
+
+
+class Collector(_Part, frozen=True, kw_only=True):
+    """The broker the office listens on, and the keys whose receipts this site believes."""
+
+    host: Host
+    port: Port = 1883
+    cosigners: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=VERIFIER_KEY)], ...], msgspec.Meta(min_length=1, max_length=8)
+    ]
+
+
+class Clock(_Part, frozen=True, kw_only=True):
+    """`kernel`: believe the kernel's own word that it is synchronised. `assumed`: a person vouches for it."""
+
+    sync: Literal["kernel", "assumed"] = "kernel"
+
+
+class TcpLine(_Part, frozen=True, kw_only=True, tag_field="kind", tag="tcp"):
+    """A Modbus TCP device or gateway. Times in milliseconds."""
+
+    id: LineId
+    host: Host
+    port: Port = 502
+    #: How long to wait for a reply.
+    timeout: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 1000
+    #: How often to ask again within a slot, after silence or a busy meter.
+    retries: Annotated[int, msgspec.Meta(ge=0, le=5)] = 1
+
+
+#: Serial lines and RTU over TCP join here; `kind` tells them apart.
+Line = TcpLine
+
+
+class Meter(_Part, frozen=True, kw_only=True):
+    """One meter: where it stands in the plan (`point`) and on the wire (`bus`, `unit`), and how to read it."""
+
+    id: Annotated[str, msgspec.Meta(pattern=METER_ID)]
+    point: Annotated[str, msgspec.Meta(pattern=POINT_ID)]
+    bus: LineId
+    unit: Annotated[int, msgspec.Meta(ge=0, le=255)] = 1
+    profile: Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
+    #: Polling interval in seconds.
+    every: Annotated[int, msgspec.Meta(ge=1, le=3600)]
+    serial: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+    ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$")] | None = None
+    base: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
+    word_order: Literal["big", "little"] | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(base=self.base, word_order=self.word_order, ratio=self.ratio)
+
+
+class Site(_Part, frozen=True, kw_only=True):
+    """The whole file."""
+
+    site: Annotated[str, msgspec.Meta(pattern=SITE_ID)]
+    org: Annotated[str, msgspec.Meta(pattern=ORGANISATION)]
+    collector: Collector
+    clock: Clock = Clock()
+    buses: Annotated[tuple[Line, ...], msgspec.Meta(min_length=1)]
+    meters: Annotated[tuple[Meter, ...], msgspec.Meta(min_length=1)]
+
+    def check(self) -> Iterator[Complaint]:
+        lines = {line.id for line in self.buses}
+        yield from _twice("buses", "id", ((i, line.id) for i, line in enumerate(self.buses)))
+        yield from _twice("meters", "id", ((i, meter.id) for i, meter in enumerate(self.meters)))
+        yield from _twice("meters", "point", ((i, meter.point) for i, meter in enumerate(self.meters)))
+        yield from _twice(
+            "meters", "unit", ((i, f"{meter.bus} unit {meter.unit}") for i, meter in enumerate(self.meters))
+        )
+        for index, meter in enumerate(self.meters):
+            if meter.bus not in lines:
+                known = ", ".join(sorted(lines))
+                yield ("meters", index, "bus"), "meter.unknown_bus", {"name": meter.bus, "known": known}
+
+
+def load(text: str, source: str, profiles: Mapping[str, Profile]) -> Document[Site]:
+    """site.yaml as a value that still knows its lines. Raises BadInput with every fault at once."""
+    return strict.decode(text, Site, source, {Meter: lambda meter: _against_profile(meter, profiles)})
+
+
+def binding(site: Site) -> Binding:
+    """What of the wiring carbon depends on."""
+    meters = (
+        BoundMeter(
+            meter=meter.id,
+            point=meter.point,
+            profile=meter.profile,
+            every=meter.every,
+            serial=meter.serial,
+            settings=meter.settings,
+        )
+        for meter in sorted(site.meters, key=lambda meter: meter.id)
+    )
+    return Binding(site=site.site, meters=tuple(meters))
+
+
+def _twice(section: str, field: str, entries: Iterable[tuple[int, str]]) -> Iterator[Complaint]:
+    first: dict[str, int] = {}
+    for index, name in entries:
+        if name in first:
+            yield (section, index, field), "meter.given_twice", {"name": name, "other": f"{section}[{first[name]}]"}
+        first.setdefault(name, index)
+
+
+def _against_profile(meter: Meter, profiles: Mapping[str, Profile]) -> Iterator[Complaint]:
+    if meter.profile not in profiles:
+        known = ", ".join(sorted(profiles))
+        yield ("profile",), "meter.unknown_profile", {"name": meter.profile, "known": known}
+        return
+    profile = profiles[meter.profile]
+    if profile.relative and meter.base is None:
+        yield ("base",), "meter.base_missing", {"profile": profile.id}
+    elif not profile.relative and meter.base is not None:
+        yield ("base",), "meter.base_not_used", {"profile": profile.id}
+    elif (meter.base or 0) + profile.reach > 65536:
+        yield ("base",), "meter.base_too_high", {"base": meter.base, "highest": 65536 - profile.reach}
