@@ -49,3 +49,14 @@ def exact_difference(after: str, before: str) -> Decimal:
     """`after` minus `before`, both spellings; exact for any size (no decimal context involved)."""
     decimals = max(len(text.partition(".")[2]) for text in (after, before))
     return rounded(Fraction(parse(after)) - Fraction(parse(before)), decimals)
+
+
+def in_bounds(value: Decimal) -> bool:
+    """Whether a number a person wrote is one: finite, at most 30 digits, none beyond 10^15 or 10^-15.
+
+    Anything longer is a slip or an attack (1e999999999 is six bytes long and a gigabyte as a Fraction).
+    """
+    if not value.is_finite():
+        return False
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -15 and len(value.as_tuple().digits) + max(exponent, 0) <= 30

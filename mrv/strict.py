@@ -32,7 +32,7 @@ from mrv.errors import BadInput, Fault, fault
 T = TypeVar("T")
 Path = tuple[str | int, ...]
 #: What `check` yields: the path below the struct, a fault code and its parameters.
-Complaint = tuple[Path, str, dict[str, object]]
+Complaint = tuple[Path, str, Mapping[str, object]]
 Rules = Mapping[type, Callable[[Any], Iterable[Complaint]]]
 
 MAX_TEXT = 2 * 1024 * 1024
@@ -65,6 +65,21 @@ def decode(text: str, cls: type[T], source: str, rules: Rules | None = None) -> 
     if walk.faults:
         raise BadInput(*sorted(walk.faults, key=lambda f: _line_of(f.where)))
     return Document(value, source, walk.lines)
+
+
+def complaints(value: Any, path: Path = ()) -> Iterator[Complaint]:
+    """What the `check` of `value` and of everything in it says: for values that came from a log instead of a file."""
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            yield from complaints(getattr(value, field.name), (*path, field.encode_name))
+        for below, code, params in getattr(value, "check", tuple)():
+            yield (*path, *below), code, params
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from complaints(item, (*path, str(key)))
+    elif isinstance(value, (tuple, list)):
+        for number, item in enumerate(value):
+            yield from complaints(item, (*path, number))
 
 
 def _compose(text: str, source: str) -> Node:

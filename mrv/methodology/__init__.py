@@ -1,0 +1,1 @@
+"""Methodologies as data: equations as text, units that convert themselves, exact arithmetic."""

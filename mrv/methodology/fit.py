@@ -1,0 +1,96 @@
+"""Whether a plan gives its methodologies what they need: every symbol once, where it belongs, in a fitting unit."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from mrv.errors import BadInput
+from mrv.methodology import units
+from mrv.methodology.catalogue import Methodology, Quantity
+from mrv.strict import Complaint, Path
+
+if TYPE_CHECKING:
+    from mrv.plan import ExAnte, MonitoringPlan, Project, Terms
+
+
+def misfits(plan: MonitoringPlan, methodologies: Mapping[str, Methodology]) -> Iterator[Complaint]:
+    """What is wrong with each project of `plan` by its methodology, with its place in the plan."""
+    for number, project in enumerate(plan.projects):
+        path: Path = ("projects", number)
+        methodology = methodologies.get(project.methodology)
+        if methodology is None:
+            known = {"methodology": project.methodology, "known": ", ".join(methodologies)}
+            yield ((*path, "methodology"), "plan.methodology_unknown", known)
+        else:
+            yield from ((path + below, code, params) for below, code, params in _project(project, methodology))
+
+
+def _project(project: Project, methodology: Methodology) -> Iterator[Complaint]:
+    yield from _place((), "project", project.ex_ante, project.monitored, methodology)
+    for number, item in enumerate(project.items):
+        yield from _place(("items", number), "item", item.ex_ante, item.monitored, methodology)
+
+
+def _place(
+    path: Path, per: str, ex_ante: Mapping[str, ExAnte], monitored: Mapping[str, Terms], methodology: Methodology
+) -> Iterator[Complaint]:
+    """One place that gives values: the project itself, or one item."""
+    for symbol, given in ex_ante.items():
+        here = (*path, "ex_ante", symbol)
+        if symbol not in methodology.of("ex_ante", per):
+            yield _stranger(here, symbol, "ex_ante", per, methodology)
+        else:
+            yield from _value(here, symbol, given, methodology.symbols[symbol])
+    for symbol, terms in monitored.items():
+        here = (*path, "monitored", symbol)
+        if symbol not in methodology.of("monitored", per):
+            yield _stranger(here, symbol, "monitored", per, methodology)
+        else:
+            yield from _registers(here, symbol, terms, methodology.symbols[symbol])
+    for kind, given_here in (("ex_ante", ex_ante), ("monitored", monitored)):
+        for symbol in methodology.of(kind, per):
+            if symbol not in given_here:
+                quantity = methodology.symbols[symbol]
+                params = {"symbol": symbol, "unit": quantity.unit, "description": quantity.description}
+                yield ((*path, kind), "plan.symbol_missing", params)
+
+
+def _stranger(path: Path, symbol: str, kind: str, per: str, methodology: Methodology) -> Complaint:
+    known = methodology.symbols.get(symbol)
+    if known is not None and known.kind != "computed":
+        params = {"symbol": symbol, "kind": known.kind, "per": known.per}
+        return (path, "plan.symbol_misplaced", params)
+    allowed = methodology.of(kind, per)
+    near = difflib.get_close_matches(symbol, allowed, n=1)
+    named = {"symbol": symbol, "methodology": methodology.name, "allowed": ", ".join(near or allowed) or "none"}
+    return (path, "plan.symbol_unknown", named)
+
+
+def _value(path: Path, symbol: str, given: ExAnte, quantity: Quantity) -> Iterator[Complaint]:
+    found, wanted = units.unit(given.unit), units.unit(quantity.unit)
+    if found.dimension != wanted.dimension:
+        yield (
+            (*path, "unit"),
+            "plan.unit_dimension",
+            {"symbol": symbol, "found": given.unit, "expected": quantity.unit},
+        )
+    elif quantity.range is not None:
+        value = units.convert(given.value, found, wanted)
+        if not quantity.range.least <= value <= quantity.range.most:
+            params = {"symbol": symbol, "found": f"{given.value} {given.unit}", "unit": quantity.unit}
+            limits = {"least": quantity.range.least, "most": quantity.range.most}
+            yield ((*path, "value"), "plan.value_implausible", params | limits)
+
+
+def _registers(path: Path, symbol: str, terms: Terms, quantity: Quantity) -> Iterator[Complaint]:
+    for side, listed in (("plus", terms.plus), ("minus", terms.minus)):
+        for number, term in enumerate(listed):
+            try:
+                fits = units.unit(term.measurand.unit).dimension == quantity.dimension
+            except BadInput:  # kvarh and the like: nothing is converted to or from them
+                fits = False
+            if not fits:
+                params = {"symbol": symbol, "register": term.register, "unit": term.measurand.unit}
+                yield ((*path, side, number, "register"), "plan.register_unit", params | {"expected": quantity.unit})
