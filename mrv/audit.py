@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from mrv.book import Book, Judgement
 from mrv.errors import Fault, MrvError, fault
 from mrv.log.checkpoint import Checkpoint, cosigned, open_checkpoint
 from mrv.log.merkle import EMPTY, Frontier, leaf_hash
 from mrv.log.note import VerifyKey
-from mrv.settle import Book, Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from mrv import leaf
+from mrv.book import Book
 from mrv.errors import BadInput
 from mrv.leaf import AnyLeaf, Summary, Usage
 from mrv.reading import Gap, Reading
-from mrv.settle import Book
 
 
 class LeafSource(Protocol):

@@ -7,13 +7,14 @@ new chain, because registers of two meters must never be subtracted from each ot
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mrv import number
 from mrv.binding import BoundMeter
 from mrv.coverage import Coverage
-from mrv.leaf import UsedRegister, Usage
-from mrv.period import count_slots, first_slot
+from mrv.leaf import Usage, UsedRegister
+from mrv.period import LAST, count_slots, first_slot
 from mrv.reading import ClockState
 
 Registers = dict[str, str]
@@ -54,10 +55,11 @@ class Chain:
         stop = end if self.end is None else min(end, self.end)
         return count_slots(max(start, self.start), stop, self.bound.every)
 
-    def passed(self, bound: int) -> bool:
-        """Whether every slot up to and including `bound` is covered, so that a period may close there."""
+    @property
+    def watermark(self) -> int:
+        """The last instant up to and including which every expected slot is covered."""
         frontier = self.coverage.frontier
-        return frontier > bound or (self.end is not None and frontier >= self.end)
+        return LAST if self.end is not None and frontier >= self.end else frontier - 1
 
     def reads(self, start: int, end: int) -> int:
         return sum(start <= slot < end for slot in self.seen)
@@ -100,6 +102,14 @@ class Chain:
         if good:
             self.closing = max(good)  # slots are unique, registers are never compared
         self.seen = {slot: s for slot, s in self.seen.items() if slot >= end}
+
+    def recall(self, usages: Iterable[Usage], end: int) -> None:
+        """Stand where a sealed usage says this meter stood at `end`, when an already judged log is replayed."""
+        for usage in usages:
+            if usage.meter == self.bound.meter and usage.config == self.config and usage.closed is not None:
+                self.closing = (usage.closed, {obis: used.closing for obis, used in usage.registers.items()})
+        self.coverage.skip_to(first_slot(end, self.bound.every))
+        self.seen = {slot: seen for slot, seen in self.seen.items() if slot >= end}
 
 
 def _differences(

@@ -1,0 +1,216 @@
+"""What the leaves of one log add up to between two summaries: chains, their coverage and what was seen.
+
+Leaves without a slot wait here until the clock is known; configs start and end the chains of meters. What a leaf says
+wrongly becomes a finding, never an exception, and no number is trusted that can be decoded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mrv import codec, period
+from mrv.binding import BoundMeter
+from mrv.content import Content
+from mrv.errors import BadInput, Fault, fault
+from mrv.leaf import Boot, Clock, Config
+from mrv.period import Era, Span
+from mrv.reading import ClockState, Gap, Quality, Reading, Stamped
+from mrv.usage import Chain, Seen
+
+#: A reading's wall clock may differ this much (ms) from what its era says before it is a finding.
+CLOCK_TOLERANCE = 1000
+
+
+class Account:
+    """Chains of one log, fed by its leaves; `verify` decodes every reading again from its raw words."""
+
+    def __init__(self, *, verify: bool) -> None:
+        self.verify = verify
+        #: True while leaves of an already judged log are replayed: they may start anywhere.
+        self.replaying = False
+        self.content = Content()
+        self.configs: dict[int, Config] = {}
+        self.chains: list[Chain] = []
+        self.gaps: list[Span] = []
+        self.boot: Boot | None = None
+        self.era: Era | None = None
+        self.pending: list[Reading | Gap | Config] = []
+        self.findings: list[Fault] = []
+
+    @property
+    def config(self) -> Config | None:
+        """The newest config leaf."""
+        return self.configs[max(self.configs)] if self.configs else None
+
+    @property
+    def clock_known(self) -> bool:
+        return self.era is not None and self.era.state is not ClockState.UNKNOWN
+
+    def note(self, found: Iterable[Fault]) -> None:
+        self.findings += found
+
+    def complain(self, name: str, where: str = "", **params: object) -> None:
+        self.findings.append(fault(f"audit.{name}", where, **params))
+
+    # -- time -------------------------------------------------------------------------------------------------
+
+    def started(self, fact: Boot) -> None:
+        if self.boot is not None and fact.boot < self.boot.boot:
+            self.complain("boot_backwards", boot=fact.boot, held=self.boot.boot)
+        self.boot = fact
+
+    def clock(self, fact: Clock) -> None:
+        self.era = Era(boot=fact.boot, boottime=fact.boottime, ts=fact.ts, state=fact.clock)
+        if fact.clock is ClockState.UNKNOWN:
+            return
+        waiting, self.pending = self.pending, []
+        for fact_before in waiting:
+            self.take(fact_before)
+
+    def _moment(self, fact: Stamped) -> int | None:
+        """When `fact` happened, in UTC ms; None while that is not known."""
+        if self.era is None:
+            return None
+        at = period.place(self.era, fact.boot, fact.boottime)
+        if at is not None and not 0 < at < period.LAST:
+            self.complain("time_out_of_range", ts=at)
+            return None
+        return at
+
+    def configure(self, fact: Config) -> None:
+        if fact.number in self.configs or (self.configs and fact.number < max(self.configs)):
+            self.complain("config_number", number=fact.number)
+            return
+        self.note(self.content.missing(fact))
+        self.configs[fact.number] = fact
+        self.take(fact)
+
+    # -- slots ------------------------------------------------------------------------------------------------
+
+    def take(self, fact: Reading | Gap | Config) -> None:
+        """Cover a slot, or start a config, now or as soon as the clock is known."""
+        if isinstance(fact, Config):
+            at = self._moment(fact)
+            if at is None:
+                at = self._earliest(fact)
+            if at is None:
+                self.pending.append(fact)
+            else:
+                self._rebind(fact, at)
+        elif (fact.slot if isinstance(fact, Reading) else fact.start) is None:
+            self._place(fact)
+        else:
+            self._cover(fact)
+
+    def _earliest(self, fact: Config) -> int | None:
+        """A config of a boot whose clock was never known holds from the start of the first boot whose clock is."""
+        if self.era is None or self.boot is None or fact.boot >= self.era.boot:
+            return None
+        return period.place(self.era, self.boot.boot, self.boot.boottime)
+
+    def _place(self, fact: Reading | Gap) -> None:
+        """A leaf without a slot: the first reading of a slot wins, all else is kept in the log as surplus."""
+        if self.era is None or fact.boot > self.era.boot or (fact.boot == self.era.boot and not self.clock_known):
+            self.pending.append(fact)
+            return
+        at, chain = self._moment(fact), self._chain_for(fact)
+        if at is None or chain is None:
+            return
+        slot = period.slot_of(at, chain.bound.every)
+        if chain.end is not None and slot >= chain.end:
+            return
+        if isinstance(fact, Gap):
+            chain.coverage.cover(slot, slot + chain.coverage.step)
+        elif chain.coverage.cover(slot, slot + chain.coverage.step):
+            self._see(chain, slot, fact, ClockState.RELATIVE)
+
+    def _chain_for(self, fact: Reading | Gap) -> Chain | None:
+        found = next(
+            (c for c in reversed(self.chains) if c.bound.meter == fact.meter and c.config <= fact.config), None
+        )
+        if found is None:
+            self.complain("unknown_meter", fact.meter, config=fact.config)
+        return found
+
+    def _cover(self, fact: Reading | Gap) -> None:
+        chain = self._chain_for(fact)
+        if chain is None:
+            return
+        start, end = _covered(fact, chain.coverage.step)
+        where = f"{fact.meter} {start}"
+        if start % chain.coverage.step or end % chain.coverage.step or not 0 < start < end < period.LAST:
+            self.complain("slot_off_grid", where, start=start, end=end)
+        elif end > fact.ts + chain.coverage.step:
+            self.complain("not_yet", where, end=end, ts=fact.ts)
+        elif chain.end is not None and end > chain.end:
+            self.complain("not_expected", where)
+        elif not self._taken(chain, start, end):
+            self.complain("covered_twice", where)
+        elif isinstance(fact, Reading):
+            self._timely(fact, start, chain.coverage.step, where)
+            self._see(chain, start, fact, fact.clock)
+        else:
+            self.gaps.append(Span(fact.meter, start, end))
+
+    def _taken(self, chain: Chain, start: int, end: int) -> bool:
+        if self.replaying:
+            chain.coverage.skip_to(start)
+        return chain.coverage.cover(start, end)
+
+    def _timely(self, fact: Reading, slot: int, step: int, where: str) -> None:
+        """A reading was taken inside its slot, and its wall clock agrees with its era."""
+        if not slot <= fact.ts < slot + step:
+            self.complain("outside_slot", where, ts=fact.ts)
+        at = self._moment(fact)
+        if at is None or abs(at - fact.ts) > CLOCK_TOLERANCE:
+            self.complain("clock_disagrees", where, ts=fact.ts, era=at)
+
+    def _see(self, chain: Chain, slot: int, fact: Reading, clock: ClockState) -> None:
+        believed = fact.quality is Quality.GOOD and (not self.verify or self._redecodes(chain, fact))
+        chain.seen[slot] = Seen(fact.registers if believed else None, clock)
+
+    def _redecodes(self, chain: Chain, fact: Reading) -> bool:
+        """Whether the profile in the log reads from the raw words what the site says it read."""
+        profile = self.content.profile(chain.profile)
+        if profile is None:
+            return False
+        try:
+            decoded = codec.decode(profile, chain.bound.settings, codec.unpack(fact.raw))
+            registers = codec.registers(profile, decoded)
+        except BadInput as error:
+            self.note(error.faults)
+            return False
+        if registers != fact.registers:
+            self.complain("registers_differ", fact.meter, site=fact.registers, recomputed=registers)
+            return False
+        return True
+
+    # -- configurations ---------------------------------------------------------------------------------------
+
+    def _rebind(self, fact: Config, at: int) -> None:
+        """End the chains that `fact` no longer binds as they were, and start those it binds anew."""
+        binding = self.content.binding(fact.binding)
+        if binding is None:
+            return
+        wanted = {bound.meter: bound for bound in binding.meters}
+        for chain in [c for c in self.chains if c.end is None]:
+            if self._continues(chain, wanted.get(chain.bound.meter), fact):
+                chain.config = fact.number
+                del wanted[chain.bound.meter]
+            else:
+                chain.finish(at)
+        self.chains += [self._started(bound, fact, at) for bound in wanted.values()]
+
+    def _continues(self, chain: Chain, bound: BoundMeter | None, fact: Config) -> bool:
+        return bound == chain.bound and fact.profiles.get(chain.bound.profile) == chain.profile
+
+    def _started(self, bound: BoundMeter, fact: Config, at: int) -> Chain:
+        digest = fact.profiles.get(bound.profile, "")
+        return Chain(bound=bound, profile=digest, config=fact.number, start=at)
+
+
+def _covered(fact: Reading | Gap, step: int) -> tuple[int, int]:
+    """The slots [start, end) that a leaf with a slot covers; (0, 0) when it says only half of it."""
+    if isinstance(fact, Reading):
+        return fact.slot or 0, (fact.slot or 0) + step
+    return fact.start or 0, fact.end or 0

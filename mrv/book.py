@@ -1,0 +1,262 @@
+"""The running account of one log: feed it every leaf, ask it what is due, and it judges every summary.
+
+The agent feeds it the leaves it commits and closes the periods it says are due; the collector and the auditor feed it
+the leaves they received, and it settles each period again from raw words (docs/wire.md, "Periods"). It never raises on
+what a leaf says: what is wrong becomes a finding. It owns no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mrv import leaf, period
+from mrv.account import Account
+from mrv.binding import Binding
+from mrv.content import Content
+from mrv.errors import BadInput, Fault, fault
+from mrv.leaf import Blob, Boot, Clock, Config, Genesis, Summary, Usage
+from mrv.period import Era, Span
+from mrv.plan import MonitoringPlan
+from mrv.reading import ClockState, Gap, Reading
+from mrv.settle import RULES, settle
+from mrv.usage import Chain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What settling a period again says of the summary a site signed."""
+
+    summary: Summary
+    digest: str
+    config: Config | None
+    plan: MonitoringPlan | None
+    usages: tuple[Usage, ...]
+    findings: tuple[Fault, ...]
+
+
+class Book:
+    """The running account of one log; with `verify` every reading is decoded again from its raw words."""
+
+    #: Kinds that must be replayed from the start of the log when a Book is rebuilt (mrv.restore).
+    LANDMARKS = frozenset({"genesis", "config", "blob", "boot", "clock", "usage", "summary"})
+
+    def __init__(self, *, verify: bool = True) -> None:
+        self._account = Account(verify=verify)
+        self.genesis: Genesis | None = None
+        self.seq = -1
+        self.last_end: int | None = None
+        self._usages: list[bytes] = []
+
+    # -- what is in force -------------------------------------------------------------------------------------
+
+    @property
+    def content(self) -> Content:
+        return self._account.content
+
+    @property
+    def config(self) -> Config | None:
+        """The newest config leaf."""
+        return self._account.config
+
+    @property
+    def binding(self) -> Binding | None:
+        return self.content.binding(self.config.binding) if self.config else None
+
+    @property
+    def plan(self) -> MonitoringPlan | None:
+        return self.content.plan(self.config.plan) if self.config else None
+
+    @property
+    def boot(self) -> Boot | None:
+        """The newest boot leaf."""
+        return self._account.boot
+
+    @property
+    def era(self) -> Era | None:
+        """The era in force."""
+        return self._account.era
+
+    @property
+    def open_findings(self) -> tuple[Fault, ...]:
+        """What is wrong since the last summary."""
+        return tuple(self._account.findings)
+
+    def chain(self, meter: str) -> Chain | None:
+        """The chain that `meter` is writing now."""
+        return next((c for c in self._account.chains if c.bound.meter == meter and c.end is None), None)
+
+    def frontier(self, meter: str) -> int | None:
+        """The first slot of `meter` that nobody has covered; None while its clock or config is not known."""
+        chain = self.chain(meter)
+        return chain.coverage.frontier if chain else None
+
+    def uncovered(self, until: int) -> tuple[Span, ...]:
+        """Expected slots before `until` that nobody has covered, in pieces a gap leaf may cover."""
+        plan, account = self.plan, self._account
+        if plan is None or account.pending:
+            return ()
+        tz = period.zone(plan.timezone)
+        spans: list[Span] = []
+        for chain in account.chains:
+            limit = period.first_slot(until, chain.bound.every)
+            for start, end in chain.coverage.holes(limit if chain.end is None else min(limit, chain.end)):
+                empty = not any(other.reads(start, end) for other in account.chains)
+                pieces = period.cut(start, end, plan.period, tz, empty=empty)
+                spans += [Span(chain.bound.meter, first, last) for first, last in pieces]
+        return tuple(spans)
+
+    # -- adding leaves ----------------------------------------------------------------------------------------
+
+    def replay(self, data: bytes) -> None:
+        """Fold a leaf of a log that was judged before: believed, and allowed to start anywhere (mrv.restore)."""
+        self._account.replaying = True
+        self.add(data)
+        self._account.replaying = False
+
+    def add(self, data: bytes) -> Judgement | None:
+        """Fold the next leaf of the log; a summary is judged."""
+        account = self._account
+        try:
+            fact = leaf.decode(data)
+        except BadInput as error:
+            account.note(error.faults)
+            return None
+        match fact:
+            case Reading() | Gap():
+                account.take(fact)
+            case Usage():
+                self._usages.append(data)
+            case Summary():
+                return self._summary(data, fact)
+            case Blob():
+                account.note(account.content.add(fact))
+            case Config():
+                account.configure(fact)
+            case Clock():
+                account.clock(fact)
+            case Boot():
+                account.started(fact)
+            case Genesis():
+                self._begin(fact)
+        return None
+
+    def _begin(self, fact: Genesis) -> None:
+        if self.genesis is not None:
+            self._account.complain("second_genesis", origin=fact.origin)
+        else:
+            self.genesis = fact
+
+    # -- periods ----------------------------------------------------------------------------------------------
+
+    def due(self) -> tuple[int, int] | None:
+        """The next period that can be closed, or None: every meter has passed its end and the clock is known.
+
+        Periods in which nobody read anything collapse into one, never across a new year.
+        """
+        plan, start, account = self.plan, self._next_start(), self._account
+        if plan is None or start is None or account.pending or not account.clock_known:
+            return None
+        tz, step = period.zone(plan.timezone), plan.period * 1000
+        end = period.next_bound(start, plan.period, tz)
+        watermark = min((chain.watermark for chain in account.chains), default=0)
+        if watermark < end:
+            return None
+        if not any(chain.reads(start, end) for chain in account.chains):
+            limit = min(watermark, self._first_read(end), period.new_year_after(start, tz))
+            end = max(end, limit if period.is_new_year(limit, tz) else limit // step * step)
+        return start, end
+
+    def _next_start(self) -> int | None:
+        if self.last_end is not None:
+            return self.last_end
+        return min((c.start for c in self._account.chains), default=None)
+
+    def _first_read(self, since: int) -> int:
+        """The first slot from `since` on that somebody read."""
+        return min(
+            (slot for chain in self._account.chains for slot in chain.seen if slot >= since), default=period.LAST
+        )
+
+    def close(self, start: int, end: int) -> tuple[tuple[Usage, ...], Summary]:
+        """Settle [start, end): the usage leaves and the summary leaf to append, in this order.
+
+        Raises BadInput when no config and plan are in force.
+        """
+        config, plan, era = self.config, self.plan, self.era
+        if config is None or plan is None:
+            raise BadInput(fault("audit.no_config"))
+        return settle(
+            self._account.chains,
+            self.content,
+            config,
+            plan,
+            seq=self.seq + 1,
+            start=start,
+            end=end,
+            clock=era.state if era else ClockState.UNKNOWN,
+        )
+
+    # -- summaries --------------------------------------------------------------------------------------------
+
+    def _summary(self, data: bytes, summary: Summary) -> Judgement:
+        if not self._account.replaying:
+            self._judge(data, summary, f"seq {summary.seq}")
+        judgement = Judgement(
+            summary=summary,
+            digest=leaf.digest(data),
+            config=self._account.configs.get(summary.config),
+            plan=self.plan,
+            usages=tuple(usage for usage in map(leaf.decode, self._usages) if isinstance(usage, Usage)),
+            findings=self.open_findings,
+        )
+        self._advance(summary, judgement.usages)
+        return judgement
+
+    def _judge(self, data: bytes, summary: Summary, where: str) -> None:
+        """Settle the period again and say where the site's summary differs."""
+        account = self._account
+        if self.genesis is None:
+            account.complain("no_genesis", where)
+        if summary.rules != RULES:
+            account.complain("unknown_rules", where, rules=summary.rules, known=RULES)
+        elif (summary.start, summary.end) != self.due():
+            account.complain("period_not_due", where, start=summary.start, end=summary.end)
+        else:
+            self._compare(data, summary, where)
+
+    def _compare(self, data: bytes, summary: Summary, where: str) -> None:
+        account = self._account
+        for span in account.gaps:
+            if span.start < summary.end < span.end:
+                account.complain("gap_crosses_period", f"{span.meter} {where}", start=span.start, end=span.end)
+        try:
+            usages, mine = self.close(summary.start, summary.end)
+        except BadInput as error:
+            account.note(error.faults)
+            return
+        if [leaf.encode(usage) for usage in usages] != self._usages:
+            account.complain("usages_differ", where, site=len(self._usages), recomputed=len(usages))
+        if leaf.encode(mine) != data:
+            account.complain(
+                "summary_differs", where, site=_differing(summary, mine), recomputed=_differing(mine, summary)
+            )
+
+    def _advance(self, summary: Summary, usages: Iterable[Usage]) -> None:
+        """Make `summary` the newest closed period."""
+        account = self._account
+        self.seq, self.last_end, self._usages = summary.seq, summary.end, []
+        for chain in account.chains:
+            if account.replaying:
+                chain.recall(usages, summary.end)
+            else:
+                chain.close(summary.end)
+        account.chains = [c for c in account.chains if c.end is None or c.end > summary.end]
+        account.gaps = [span for span in account.gaps if span.end > summary.end]
+        account.findings = []
+
+
+def _differing(one: Summary, other: Summary) -> str:
+    """The fields of `one` that `other` spells differently, for a finding a person reads."""
+    fields = [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+    return ", ".join(f"{name}={getattr(one, name)!r}"[:200] for name in fields)
