@@ -83,6 +83,6 @@ def _sun(hour: float, clear: float) -> float:
 
 def _cooling(hour: float, swing: float) -> float:
     """Share of the peak: a fifth at night, the working day on top of it with the heat of the early afternoon."""
-    working = 1 / (1 + math.exp(-2.5 * (hour - 7.5))) - 1 / (1 + math.exp(-2.0 * (hour - 19)))
+    working = min(1.0, max(0.0, (hour - 6.5) / 2)) - min(1.0, max(0.0, (hour - 18) / 2))
     heat = 0.25 * math.exp(-(((hour - 14.5) / 3) ** 2))
     return 0.2 + working * (0.4 + heat) + 0.15 * (swing - 0.75)

@@ -68,12 +68,13 @@ def _wire(settings: Settings, at: int) -> int:
 
 
 def _exponents(profile: Profile, shown: Mapping[Measurand, float]) -> dict[int, int]:
-    """For each scale register the smallest power of ten at which all values it scales fit their types."""
+    """For each scale register the smallest power of ten at which all values it scales fit; a counter wraps instead."""
     chosen: dict[int, int] = {}
     for name, value in profile.values.items():
         if value.scale_register:
             at = value.scale_register.at
-            chosen[at] = max(chosen.get(at, _EXPONENTS[0]), _fitting(value, shown[MEASURANDS[name]]))
+            number = 0.0 if MEASURANDS[name].cumulative else shown[MEASURANDS[name]]
+            chosen[at] = max(chosen.get(at, _EXPONENTS[0]), _fitting(value, number))
     return chosen
 
 
