@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mrv import leaf
+from mrv import leaf, strict
 from mrv.binding import Binding
 from mrv.errors import Fault, MrvError, fault
 from mrv.leaf import Blob, Config
@@ -92,7 +92,7 @@ def _decoded(text: bytes, kind: type[T]) -> T | None:
     """`text` as `kind`, held to the same rules between fields as a file a person wrote; None when it is not one."""
     try:
         value = msgspec.json.decode(text, type=kind)
-        if any(True for _ in getattr(value, "check", tuple)()):
+        if any(True for _ in strict.complaints(value)):
             return None
     except (msgspec.DecodeError, MrvError, ValueError, ArithmeticError, RecursionError):
         return None

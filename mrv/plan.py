@@ -16,7 +16,7 @@ import msgspec
 
 from mrv import strict
 from mrv.binding import POINT_ID, Binding, BoundMeter
-from mrv.errors import BadInput, Fault, fault, raise_all
+from mrv.errors import BadInput, Fault, fault
 from mrv.measurand import Measurand
 from mrv.methodology import catalogue, fit, units
 from mrv.number import in_bounds
@@ -72,7 +72,7 @@ class ExAnte(_Part, frozen=True, kw_only=True):
         try:
             units.unit(self.unit)
         except BadInput as error:
-            yield from ((("unit",), f.code, dict(f.params)) for f in error.faults)
+            yield from strict.passed_on(("unit",), error)
 
 
 class Term(_Part, frozen=True, kw_only=True):
@@ -154,23 +154,22 @@ class MonitoringPlan(_Part, frozen=True, kw_only=True):
     points: Annotated[tuple[Point, ...], msgspec.Meta(min_length=1)]
     projects: Annotated[tuple[Project, ...], msgspec.Meta(min_length=1)]
 
+    @staticmethod
+    def check_field(name: str, value: object) -> Iterator[Complaint]:
+        match name, value:
+            case "period", int() if 3600 % value:
+                yield ((), "plan.period", {"found": value})
+            case "clock", tuple() if ClockState.UNKNOWN in value:
+                yield ((), "plan.clock_unknown", {})
+            case "min_coverage", Decimal() if not in_bounds(value) or not 0 <= value <= 1:
+                yield ((), "plan.share", {"found": value})
+            case "timezone", str():
+                yield from _timezone(value)
+
     def check(self) -> Iterator[Complaint]:
-        yield from self._times()
-        if not in_bounds(self.min_coverage) or not 0 <= self.min_coverage <= 1:
-            yield (("min_coverage",), "plan.share", {"found": self.min_coverage})
         yield from _unique(("points",), [point.id for point in self.points])
         yield from _unique(("projects",), [project.id for project in self.projects])
         yield from self._bound_points()
-
-    def _times(self) -> Iterator[Complaint]:
-        if 3600 % self.period:
-            yield (("period",), "plan.period", {"found": self.period})
-        try:
-            zone(self.timezone)
-        except BadInput as error:
-            yield from ((("timezone",), f.code, dict(f.params)) for f in error.faults)
-        if ClockState.UNKNOWN in self.clock:
-            yield (("clock",), "plan.clock_unknown", {})
 
     def _bound_points(self) -> Iterator[Complaint]:
         """Every credited register stands at a declared meter, and is credited once."""
@@ -195,10 +194,14 @@ class MonitoringPlan(_Part, frozen=True, kw_only=True):
 
 def load(text: str, source: str) -> Document[MonitoringPlan]:
     """`plan.yaml`, held to its methodologies as well. Raises BadInput with every fault found."""
-    document = strict.decode(text, MonitoringPlan, source)
-    complaints = fit.misfits(document.value, catalogue.library())
-    raise_all(fault(code, document.where(*path), **params) for path, code, params in complaints)
-    return document
+    return strict.decode(text, MonitoringPlan, source, {Project: _misfits})
+
+
+def _misfits(project: Project) -> Iterator[Complaint]:
+    try:
+        yield from fit.misfits(project, catalogue.find(project.methodology))
+    except BadInput as error:
+        yield from strict.passed_on(("methodology",), error)
 
 
 def check_against(
@@ -236,6 +239,13 @@ def _against_profile(plan: MonitoringPlan, point: Point, bound: BoundMeter, prof
     wanted = {term.register for project in plan.projects for _, term in project.terms() if term.point == point.id}
     for register in sorted(wanted - set(profile.read)):
         yield fault("plan.register_not_read", where, register=register, profile=profile.id, point=point.id)
+
+
+def _timezone(name: str) -> Iterator[Complaint]:
+    try:
+        zone(name)
+    except BadInput as error:
+        yield from strict.passed_on((), error)
 
 
 def _terms(path: strict.Path, monitored: Mapping[str, Terms]) -> Iterator[tuple[strict.Path, Term]]:

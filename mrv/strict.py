@@ -8,8 +8,10 @@ hides the next. It reads YAML 1.2 (`no` is a word, not a boolean), without alias
     document.value            -> SiteConfig
     document.where("buses", 0, "port")  -> "site.yaml:12 buses[0].port"
 
-A struct may define `check(self) -> Iterable[tuple[path, code, params]]` for rules between its fields, or rules no
-`Meta` can say; they are reported at the line of `path`. Raises BadInput; never a foreign exception.
+A struct may define `check(self) -> Iterable[tuple[path, code, params]]` for rules between its fields; it is asked
+when all of them are well. For a rule about one field that no `Meta` can say it may define a static
+`check_field(name, value)` of the same kind, asked whatever is wrong elsewhere. Raises BadInput; never a foreign
+exception.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mrv.errors import BadInput, Fault, fault
+from mrv.errors import BadInput, Fault, MrvError, fault
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]
@@ -70,8 +72,11 @@ def decode(text: str, cls: type[T], source: str, rules: Rules | None = None) -> 
 def complaints(value: Any, path: Path = ()) -> Iterator[Complaint]:
     """What the `check` of `value` and of everything in it says: for values that came from a log instead of a file."""
     if isinstance(value, msgspec.Struct):
+        cls = type(value)
         for field in msgspec.structs.fields(value):
-            yield from complaints(getattr(value, field.name), (*path, field.encode_name))
+            below, item = (*path, field.encode_name), getattr(value, field.name)
+            yield from complaints(item, below)
+            yield from (((*below, *rest), code, params) for rest, code, params in _field_rule(cls)(field.name, item))
         for below, code, params in getattr(value, "check", tuple)():
             yield (*path, *below), code, params
     elif isinstance(value, dict):
@@ -80,6 +85,16 @@ def complaints(value: Any, path: Path = ()) -> Iterator[Complaint]:
     elif isinstance(value, (tuple, list)):
         for number, item in enumerate(value):
             yield from complaints(item, (*path, number))
+
+
+def _field_rule(cls: type) -> Callable[[str, Any], Iterable[Complaint]]:
+    rule: Callable[[str, Any], Iterable[Complaint]] = getattr(cls, "check_field", lambda _name, _value: ())
+    return rule
+
+
+def passed_on(path: Path, error: MrvError) -> Iterator[Complaint]:
+    """The faults of `error` as complaints about `path`: for a `check` that asks another module."""
+    yield from ((path, found.code, found.params) for found in error.faults)
 
 
 def _compose(text: str, source: str) -> Node:
@@ -173,7 +188,7 @@ class _Walk:
         given: dict[str, Any] = {}
         for name, value in self._pairs(node, path):
             if name in fields:
-                given[fields[name].name] = self.value(value, fields[name].type, (*path, name))
+                given[fields[name].name] = self._field(value, kind, fields[name], path)
             elif not (kind.tag is not None and name == kind.tag_field):
                 self.lines[(*path, name)] = value.start_mark.line + 1
                 self._unknown(name, [*fields], path)
@@ -187,6 +202,14 @@ class _Walk:
         for below, code, params in (*getattr(made, "check", tuple)(), *rule(made)):
             self.complain((*path, *below), code, **params)
         return made if len(self.faults) == before else _MISSING
+
+    def _field(self, node: Node, kind: shape.StructType, field: shape.Field, path: Path) -> Any:
+        here = (*path, field.encode_name)
+        found = self.value(node, field.type, here)
+        if found is not _MISSING:
+            for below, code, params in _field_rule(kind.cls)(field.name, found):
+                self.complain((*here, *below), code, **params)
+        return found
 
     def _unknown(self, name: str, allowed: list[str], path: Path) -> None:
         near = difflib.get_close_matches(name, allowed, n=1)

@@ -67,7 +67,7 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         try:
             units.unit(self.unit)
         except BadInput as error:
-            yield from _below(("unit",), error)
+            yield from strict.passed_on(("unit",), error)
         if (self.range is not None) != (self.kind == "ex_ante"):
             yield ((), "plan.range_only_ex_ante", {"kind": self.kind})
         if self.kind == "computed" and self.per == "item":
@@ -103,7 +103,7 @@ class Methodology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return tuple(expression.parse(text) for text in self.equations)
 
     def of(self, kind: str, per: str) -> tuple[str, ...]:
-        """The symbols of one kind and place, in the order declared."""
+        """The symbols of one kind and place."""
         return tuple(name for name, q in self.symbols.items() if (q.kind, q.per) == (kind, per))
 
     def check(self) -> Iterator[Complaint]:
@@ -113,16 +113,12 @@ class Methodology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 equation = expression.parse(text)
                 complaints = tuple(_equation_faults(equation, known, self.symbols))
             except BadInput as error:
-                complaints = tuple(_below((), error))
+                complaints = tuple(strict.passed_on((), error))
             yield from ((("equations", number, *path), code, params) for path, code, params in complaints)
             if complaints:
                 return
             known[equation.name] = self.symbols[equation.name]
         yield from _leftovers(self, known)
-
-
-def _below(path: strict.Path, error: BadInput) -> Iterator[Complaint]:
-    yield from ((path, f.code, dict(f.params)) for f in error.faults)
 
 
 def _equation_faults(

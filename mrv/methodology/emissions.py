@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from mrv.errors import fault, raise_all
 from mrv.measurand import Measurand
-from mrv.methodology import units
+from mrv.methodology import fit, units
 from mrv.methodology.catalogue import Methodology
 from mrv.methodology.expression import Choice, Node, Number, Operation, Symbol, Total
 from mrv.plan import ExAnte, Project, Terms
@@ -39,8 +40,10 @@ class Emissions:
 def emissions(methodology: Methodology, project: Project, energy: Energy) -> Emissions:
     """What `project` emitted and avoided while it used `energy`.
 
-    `project` must fit `methodology` (`mrv.plan.misfits` finds nothing); otherwise KeyError or BadInput.
+    Raises BadInput when `project` does not fit `methodology` (mrv.methodology.fit).
     """
+    misfits = fit.misfits(project, methodology)
+    raise_all(fault(code, f"project {project.id}", **params) for _, code, params in misfits)
     missing = tuple(sorted(set(_missing(project, energy))))
     if missing:
         return Emissions(missing=missing)

@@ -12,22 +12,11 @@ from mrv.methodology.catalogue import Methodology, Quantity
 from mrv.strict import Complaint, Path
 
 if TYPE_CHECKING:
-    from mrv.plan import ExAnte, MonitoringPlan, Project, Terms
+    from mrv.plan import ExAnte, Project, Terms
 
 
-def misfits(plan: MonitoringPlan, methodologies: Mapping[str, Methodology]) -> Iterator[Complaint]:
-    """What is wrong with each project of `plan` by its methodology, with its place in the plan."""
-    for number, project in enumerate(plan.projects):
-        path: Path = ("projects", number)
-        methodology = methodologies.get(project.methodology)
-        if methodology is None:
-            known = {"methodology": project.methodology, "known": ", ".join(methodologies)}
-            yield ((*path, "methodology"), "plan.methodology_unknown", known)
-        else:
-            yield from ((path + below, code, params) for below, code, params in _project(project, methodology))
-
-
-def _project(project: Project, methodology: Methodology) -> Iterator[Complaint]:
+def misfits(project: Project, methodology: Methodology) -> Iterator[Complaint]:
+    """What is wrong with `project` by `methodology`, with the place below the project."""
     yield from _place((), "project", project.ex_ante, project.monitored, methodology)
     for number, item in enumerate(project.items):
         yield from _place(("items", number), "item", item.ex_ante, item.monitored, methodology)
@@ -79,9 +68,9 @@ def _value(path: Path, symbol: str, given: ExAnte, quantity: Quantity) -> Iterat
     elif quantity.range is not None:
         value = units.convert(given.value, found, wanted)
         if not quantity.range.least <= value <= quantity.range.most:
-            params = {"symbol": symbol, "found": f"{given.value} {given.unit}", "unit": quantity.unit}
-            limits = {"least": quantity.range.least, "most": quantity.range.most}
-            yield ((*path, "value"), "plan.value_implausible", params | limits)
+            bounds = f"{quantity.range.least} to {quantity.range.most} {quantity.unit}"
+            params = {"symbol": symbol, "found": f"{given.value} {given.unit}", "expected": bounds}
+            yield ((*path, "value"), "plan.value_implausible", params)
 
 
 def _registers(path: Path, symbol: str, terms: Terms, quantity: Quantity) -> Iterator[Complaint]:

@@ -32,8 +32,8 @@ class Unit:
 
 
 def _atoms() -> dict[str, Unit]:
-    energy, time, co2, mass, volume = ((0,) * n + (1,) + (0,) * (4 - n) for n in range(5))
-    power = (1, -1, 0, 0, 0)
+    energy, time, co2 = (1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 1, 0, 0)
+    mass, volume, power = (0, 0, 0, 1, 0), (0, 0, 0, 0, 1), (1, -1, 0, 0, 0)
     table: dict[str, tuple[Dimension, dict[str, Fraction]]] = {
         "none": (NONE, {"1": Fraction(1), "%": Fraction(1, 100)}),
         "energy": (
