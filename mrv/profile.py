@@ -188,6 +188,7 @@ class Profile(_Part, frozen=True, kw_only=True):
                 expected = f"{span.first} or more"
                 yield ("limits", "forbidden", index, "last"), "config.out_of_range", _range(span.last, expected)
         yield from self._overlaps()
+        yield from self._torn()
 
     def _named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         for index, name in enumerate(self.read):
@@ -197,14 +198,21 @@ class Profile(_Part, frozen=True, kw_only=True):
                 yield ("atomic", index, position), name
 
     def _overlaps(self) -> Iterator[Complaint]:
-        """Two values must not share a register, unless one of them is read alone (and then means something else)."""
+        """Two values must not share a register, unless one is only ever read alone: it means something else then."""
         taken: dict[tuple[Table, int], str] = {}
-        for name in (name for name, value in self.values.items() if not value.alone):
+        for name in (name for name, value in self.values.items() if not value.alone or name in self.read):
             span = self.span(name)
             other = next((taken[span.table, at] for at in range(span.at, span.end) if (span.table, at) in taken), None)
             if other:
                 yield ("values", name, "at"), "meter.values_overlap", {"name": name, "other": other}
             taken.update({(span.table, at): name for at in range(span.at, span.end)})
+
+    def _torn(self) -> Iterator[Complaint]:
+        """An atomic group cannot span two tables: they are never read by one request."""
+        for index, group in enumerate(self.atomic):
+            tables = {self.table_of(self.values[name]) for name in group if name in self.values}
+            if len(tables) > 1:
+                yield ("atomic", index), "meter.atomic_in_two_tables", {"group": ", ".join(group)}
 
     def table_of(self, value: Value) -> Table:
         return TABLES[value.table or self.table]
