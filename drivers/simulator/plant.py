@@ -51,6 +51,8 @@ class Device:
     counts: Measurand = Measurand.ACTIVE_ENERGY_IMPORT
     opening: float = 10_000.0
     power_factor: float = 0.98
+    #: -1.0 for a meter that sees energy flow out towards the grid: it shows that power as negative.
+    sign: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ class Plant:
 
 
 def power(device: Device, clock: Clock, t: float) -> float:
-    """W through `device`, `t` seconds after the start."""
+    """W through `device` in whichever direction, `t` seconds after the start."""
     return device.share * device.curve.power(clock.plant_second(t))
 
 
@@ -100,8 +102,8 @@ def _network(device: Device, watts: float, t: float) -> dict[Measurand, float]:
     amps = [watts * share / (volt * factor) for share, volt in zip(SHARES, volts, strict=True)]
     a, b, c = amps
     return {
-        Measurand.ACTIVE_POWER: watts,
-        **{phase: watts * share for phase, share in zip(_POWERS, SHARES, strict=True)},
+        Measurand.ACTIVE_POWER: device.sign * watts,
+        **{phase: device.sign * watts * share for phase, share in zip(_POWERS, SHARES, strict=True)},
         Measurand.APPARENT_POWER: watts / factor,
         Measurand.REACTIVE_POWER: watts * math.tan(math.acos(factor)),
         Measurand.POWER_FACTOR: factor,

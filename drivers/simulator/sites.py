@@ -17,14 +17,25 @@ CABLE = 0.012
 def demo(clock: Clock) -> Plant:
     """A 500 kWp roof credited by an SDM630, its inverter as cross-check, and a chiller credited by another SDM630.
 
-    The PV meter faces the inverter, as generation meters are mounted: what it generates counts as import.
+    The PV meter looks from the grid: generation counts as export, with negative power. The inverter shows the same
+    power as positive, because it speaks of what it delivers.
     """
     roof = Curve(shape="pv", peak=480_000, seed=1)
     return Plant(
         name="demo",
         clock=clock,
         devices=(
-            Device(name="pv-meter", bus="a", unit=1, profile=SDM630, curve=roof, opening=12_345.678, power_factor=0.99),
+            Device(
+                name="pv-meter",
+                bus="a",
+                unit=1,
+                profile=SDM630,
+                curve=roof,
+                counts=Measurand.ACTIVE_ENERGY_EXPORT,
+                opening=12_345.678,
+                power_factor=0.99,
+                sign=-1.0,
+            ),
             Device(
                 name="pv-inverter",
                 bus="a",

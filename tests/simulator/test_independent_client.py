@@ -41,16 +41,16 @@ def test_an_independent_client_reads_the_plant(running: tuple[subprocess.Popen[s
     data = struct.pack(">80H", *words)
     (volts,) = struct.unpack_from(">f", data, 0)
     (watts,) = struct.unpack_from(">f", data, 2 * 52)
-    (kwh,) = struct.unpack_from(">f", data, 2 * 72)
+    (kwh,) = struct.unpack_from(">f", data, 2 * 74)
     assert 225 < volts < 235
-    assert 50_000 < watts < 480_000
+    assert 50_000 < -watts < 480_000
     assert 12_345.6 < kwh < 12_350
     model = inverter.read_holding_registers(40070, 52)
     assert model is None  # registers beyond what the profile names are refused
     model = inverter.read_holding_registers(40070, 27)
     factor = model[15] - 0x10000 if model[15] > 0x7FFF else model[15]
     assert model[0] == 103
-    assert 1.0 < model[14] * 10.0**factor / watts < 1.05
+    assert 1.0 < model[14] * 10.0**factor / -watts < 1.05
     assert not meter.write_single_register(0, 1)
     meter.close()
     inverter.close()

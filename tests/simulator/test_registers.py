@@ -84,8 +84,8 @@ def test_a_counter_starts_again_at_its_modulus() -> None:
 def test_counter_differences_match_the_power_beside_them() -> None:
     pv = DEMO.devices[0]
     decoded = [codec.decode(LIBRARY[pv.profile], pv.settings, imaged(pv, float(t)).words).values for t in range(61)]
-    counted = decoded[-1][Measurand.ACTIVE_ENERGY_IMPORT] - decoded[0][Measurand.ACTIVE_ENERGY_IMPORT]
-    powers = [Fraction(values[Measurand.ACTIVE_POWER]) for values in decoded]
+    counted = decoded[-1][Measurand.ACTIVE_ENERGY_EXPORT] - decoded[0][Measurand.ACTIVE_ENERGY_EXPORT]
+    powers = [-Fraction(values[Measurand.ACTIVE_POWER]) for values in decoded]
     summed = sum((a + b) / 2 for a, b in pairwise(powers)) / 3_600_000
     # one float32 step at 12,345 kWh, rounding of both ends, and the knots passing between two whole seconds
     assert abs(Fraction(counted) - summed) < Fraction(Decimal("0.005"))
