@@ -10,16 +10,15 @@ from mrv.errors import Refused, fault
 
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
-#: y of the eight points whose order divides 8; each y serves both signs of x.
-_LOW_ORDER_Y = frozenset(
-    (
-        0,
-        1,
-        _P - 1,
-        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD83D3D706A17C7,
-    )
-)
+
+
+def _is_low_order(y: int) -> bool:
+    """Whether the point's order divides 8.
+
+    y is 1 (order 1), -1 (order 2) or 0 (order 4). Order 8 doubles to y = 0, so x^2 = -y^2, and the curve's equation
+    -x^2 + y^2 = 1 + d x^2 y^2 becomes d y^4 + 2 y^2 = 1.
+    """
+    return y in (0, 1, _P - 1) or (_D * y**4 + 2 * y**2 - 1) % _P == 0
 
 
 def check_public(public: bytes) -> None:
@@ -29,7 +28,7 @@ def check_public(public: bytes) -> None:
     y = int.from_bytes(public, "little") & (2**255 - 1)
     if y >= _P:
         raise Refused(fault("log.key_not_canonical", key=public.hex()))
-    if y in _LOW_ORDER_Y:
+    if _is_low_order(y):
         raise Refused(fault("log.key_low_order", key=public.hex()))
     # x^2 = (y^2 - 1) / (d y^2 + 1) must be a square; the quotient is one exactly when the product is.
     if pow((y * y - 1) * (_D * y * y + 1), (_P - 1) // 2, _P) != 1:

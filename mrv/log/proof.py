@@ -46,7 +46,9 @@ def read(text: str) -> Proof:
     """The parts of a proof, unverified. Raises BadInput."""
     head, blank, checkpoint = text.partition("\n\n")
     header, *lines = head.split("\n")
-    if header != _HEADER or len(text) > MAX_PROOF:
+    if len(text) > MAX_PROOF:
+        raise BadInput(fault("log.proof_too_large", limit=MAX_PROOF))
+    if header != _HEADER:
         raise BadInput(fault("log.proof_header", found=ascii(header[:80])))
     if not blank:
         raise BadInput(fault("log.proof_no_checkpoint"))
