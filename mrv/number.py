@@ -52,7 +52,7 @@ def exact_difference(after: str, before: str) -> Decimal:
 
 
 def in_bounds(value: Decimal) -> bool:
-    """Whether a number a person wrote is one: finite, at most 30 digits, none beyond 10^15 or 10^-15.
+    """Whether a number a person wrote is one: finite, at most 30 digits written out, at most 15 of them decimals.
 
     Anything longer is a slip or an attack (1e999999999 is six bytes long and a gigabyte as a Fraction).
     """
