@@ -1,0 +1,143 @@
+"""The verdict on each summary, after the receipt and apart from it.
+
+Every log has a running account (mrv.book) that is fed the leaves received and settles each period again from raw
+words; `mrv.audit.admit` judges, the archive keeps the verdict and refuses a second admitted summary of a period. What
+leaves say can make a summary quarantined, never stop the collector. A plan approved later re-judges what waits for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from collector.archive import Archive, decode_faults
+from collector.registry import Registry, SiteKey
+from link.failpoint import reach
+from mrv import leaf
+from mrv.audit import Approvals, Verdict, admit
+from mrv.book import Book, Judgement
+from mrv.errors import BadInput, Fault, MrvError, fault
+from mrv.leaf import Summary
+from mrv.restore import restored
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogView:
+    """The first `limit` leaves of a log in the archive, as mrv.restore reads them."""
+
+    archive: Archive
+    origin: str
+    limit: int
+
+    def newest_first(self) -> Iterator[tuple[int, bytes]]:
+        return self.archive.newest_first(self.origin, self.limit)
+
+    def landmarks(self, before: int) -> Iterator[bytes]:
+        return self.archive.leaves(self.origin, 0, before, Book.LANDMARKS)
+
+    def since(self, index: int) -> Iterator[bytes]:
+        return self.archive.leaves(self.origin, index, self.limit)
+
+
+class Running:
+    """The account of one log up to `position`. Leaves that break the accounting break this log's, nobody else's."""
+
+    def __init__(self, origin: str, book: Book, position: int) -> None:
+        self.origin = origin
+        self.position = position
+        #: Why this log cannot be counted any more.
+        self.broken: Fault | None = None
+        self._book = book
+
+    def add(self, index: int, data: bytes) -> Judgement | None:
+        """Fold the leaf at `index`; the judgement if it is a summary."""
+        self.position = index + 1
+        if self.broken is None:
+            try:
+                return self._book.add(data)
+            except Exception as error:  # leaves come from outside, and the next log must go on
+                _log.exception("the account of %s broke at leaf %d", self.origin, index)
+                self.broken = fault("collector.account_broken", self.origin, index=index, problem=repr(error))
+        return self._uncounted(data)
+
+    def _uncounted(self, data: bytes) -> Judgement | None:
+        try:
+            summary = leaf.decode(data)
+        except BadInput:
+            return None
+        if not isinstance(summary, Summary) or self.broken is None:
+            return None
+        digest, findings = leaf.digest(data), (self.broken,)
+        return Judgement(summary=summary, digest=digest, config=None, plan=None, usages=(), findings=findings)
+
+
+class Admission:
+    """Keeps the accounts of all logs and stores verdicts. One thread only."""
+
+    def __init__(self, archive: Archive, registry: Registry) -> None:
+        self._archive = archive
+        self._registry = registry
+        self._running: dict[str, Running] = {}
+
+    def catch_up(self, origin: str, now: int) -> tuple[Verdict, ...]:
+        """Judge every summary received since the last call, at UTC ms `now`.
+
+        Raises link.errors; then the account starts again from the last stored verdict.
+        """
+        key = self._registry.key(origin)
+        if key is None:
+            return ()
+        running = self._running.pop(origin, None) or self._rebuilt(origin)
+        found = tuple(self._judge(key, running, now))
+        self._running[origin] = running
+        return found
+
+    def judge_again(self, site: str, now: int) -> tuple[Verdict, ...]:
+        """Judge the summaries of `site` that waited for what is approved now, counting their logs from the start."""
+        found: list[Verdict] = []
+        approvals = self._registry.approvals(site)
+        for key in self._registry.keys(site):
+            rows = self._archive.verdicts(origin=key.origin)
+            waiting = {row.idx for row in rows if any(_granted(f, approvals) for f in decode_faults(row.reasons))}
+            if waiting:
+                afresh = Running(key.origin, Book(), 0)
+                found += self._judge(key, afresh, now, stop=max(waiting) + 1, only=waiting)
+        return tuple(found)
+
+    def _rebuilt(self, origin: str) -> Running:
+        judged = self._archive.judged(origin)
+        try:
+            book = restored(LogView(archive=self._archive, origin=origin, limit=judged))
+        except MrvError:
+            raise
+        except Exception as error:  # as in Running.add
+            _log.exception("the account of %s cannot be rebuilt", origin)
+            running = Running(origin, Book(), judged)
+            running.broken = fault("collector.account_broken", origin, index=judged, problem=repr(error))
+            return running
+        return Running(origin, book, judged)
+
+    def _judge(
+        self, key: SiteKey, running: Running, now: int, stop: int | None = None, only: set[int] | None = None
+    ) -> Iterator[Verdict]:
+        """Feed `running` the leaves up to `stop`; settle the summaries (those at indices `only`)."""
+        approvals = self._registry.approvals(key.site)
+        for index, data in self._archive.indexed(key.origin, running.position, stop):
+            judgement = running.add(index, data)
+            if judgement is not None and (only is None or index in only):
+                verdict = admit(judgement, approvals)
+                yield self._archive.settle(key.site, key.origin, index, judgement, verdict, now).result()
+                reach("verdict.settled")
+        if running.broken is not None and only is None:
+            self._archive.alarm(key.origin, running.broken, now).result()
+
+
+def _granted(reason: Fault, approvals: Approvals) -> bool:
+    """Whether a summary waited for an approval that has come."""
+    digest = reason.params.get("digest", "")
+    if reason.code == "audit.plan_not_approved":
+        return digest in approvals.plans
+    return reason.code == "audit.binding_not_approved" and digest in approvals.bindings

@@ -1,0 +1,338 @@
+"""What the office holds: raw arrivals, leaves, checkpoints with our cosignature, refused evidence, verdicts.
+
+Leaves, checkpoints and evidence are append-only, by triggers. A receipt is one transaction: the leaves, the cosigned
+checkpoint, the moved head and the arrival that is done with, or none of them. The head moves only from the size the
+decision was made on, so two writers cannot both extend a log. At most one admitted summary per (site, period) over all
+key epochs is a unique index. It decides nothing else: `receive` and `admit` do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from collector.schema import ALARMS, CHECKPOINTS, EVIDENCE, HEADS, INBOX, LEAVES, VERDICTS
+from link.database import Database
+from link.errors import Busy
+from mrv import leaf
+from mrv.audit import Verdict
+from mrv.book import Judgement
+from mrv.errors import Fault, fault
+from mrv.log.merkle import EMPTY, Frontier, leaf_hash
+
+#: Leaves fetched by one query.
+CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A message as it came, not yet dealt with; `arrived` is UTC ms."""
+
+    id: int
+    topic: str
+    arrived: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest state of one log: `note` is the cosigned checkpoint of `size`, None while nothing is held."""
+
+    origin: str
+    size: int
+    forked: bool
+    frontier: Frontier
+    note: str | None
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """What a receipt adds: the log grows from `old` by `leaves` to `frontier`; `note` carries our cosignature."""
+
+    origin: str
+    old: int
+    leaves: tuple[bytes, ...]
+    frontier: Frontier
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibit:
+    """A refused bundle under the site's own valid signature, kept once per (size, root, code)."""
+
+    origin: str
+    size: int
+    root: str
+    code: str
+
+
+class _Kind(msgspec.Struct):
+    k: str = ""
+
+
+_KIND = msgspec.json.Decoder(_Kind)
+
+
+class Archive:
+    """Reads and extends the archive in `database`. Futures and reads raise `link.errors`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    # -- arrivals ---------------------------------------------------------------------------------------------
+
+    def keep(self, topic: str, body: bytes, at: int) -> Future[None]:
+        """Make raw bytes durable before anybody looks at them; the same bytes already waiting are kept once."""
+        digest = leaf.digest(topic.encode() + b"\0" + body)
+
+        def job(connection: Connection) -> None:
+            known = connection.execute(select(INBOX.c.id).where(INBOX.c.digest == digest)).first()
+            if known is None:
+                connection.execute(insert(INBOX).values(digest=digest, topic=topic, arrived=at, body=body))
+
+        return self.database.write(job)
+
+    def waiting(self) -> Arrival | None:
+        """The oldest arrival not dealt with nor set aside."""
+        row = self._first(select(INBOX).where(INBOX.c.failed.is_(None)).order_by(INBOX.c.id).limit(1))
+        return Arrival(id=row.id, topic=row.topic, arrived=row.arrived, body=row.body) if row else None
+
+    def set_aside(self, arrival: Arrival, why: str) -> Future[None]:
+        """Keep an arrival that we failed to deal with out of the others' way, for a person to look at."""
+
+        def job(connection: Connection) -> None:
+            connection.execute(update(INBOX).where(INBOX.c.id == arrival.id).values(failed=why))
+
+        return self.database.write(job)
+
+    # -- logs -------------------------------------------------------------------------------------------------
+
+    def head(self, origin: str) -> Head:
+        """The newest state of `origin`; size 0 while nothing is held."""
+        query = select(HEADS.c.size, HEADS.c.forked, CHECKPOINTS).where(
+            HEADS.c.origin == origin, CHECKPOINTS.c.origin == origin, CHECKPOINTS.c.size == HEADS.c.size
+        )
+        row = self._first(query)
+        if row is None:
+            return Head(origin=origin, size=0, forked=False, frontier=EMPTY, note=None, arrived=0)
+        return Head(
+            origin=origin,
+            size=row.size,
+            forked=bool(row.forked),
+            frontier=Frontier.decode(row.frontier),
+            note=row.note,
+            arrived=row.arrived,
+        )
+
+    def frontier(self, origin: str, size: int) -> Frontier:
+        """The tree of the first `size` leaves held, from the nearest checkpoint below it."""
+        query = (
+            select(CHECKPOINTS.c.frontier)
+            .where(CHECKPOINTS.c.origin == origin, CHECKPOINTS.c.size <= size)
+            .order_by(CHECKPOINTS.c.size.desc())
+            .limit(1)
+        )
+        row = self._first(query)
+        start = Frontier.decode(row.frontier) if row else EMPTY
+        return start.extend(map(leaf_hash, self.leaves(origin, start.size, size)))
+
+    def leaves(
+        self, origin: str, start: int = 0, stop: int | None = None, kinds: Iterable[str] = ()
+    ) -> Iterator[bytes]:
+        """Leaves [start, stop) in order (`stop` None: all there are), only those of `kinds` if any are named."""
+        for _, body in self.indexed(origin, start, stop, kinds):
+            yield body
+
+    def indexed(
+        self, origin: str, start: int = 0, stop: int | None = None, kinds: Iterable[str] = ()
+    ) -> Iterator[tuple[int, bytes]]:
+        """As `leaves`, with their indices."""
+        query = select(LEAVES.c.idx, LEAVES.c.body).where(LEAVES.c.origin == origin).order_by(LEAVES.c.idx)
+        query = query if stop is None else query.where(LEAVES.c.idx < stop)
+        if wanted := sorted(kinds):
+            query = query.where(LEAVES.c.kind.in_(wanted), LEAVES.c.kind.not_in(["reading", "gap", ""]))
+        while rows := self._all(query.where(LEAVES.c.idx >= start).limit(CHUNK)):
+            yield from ((row.idx, row.body) for row in rows)
+            start = rows[-1].idx + 1
+
+    def newest_first(self, origin: str, stop: int) -> Iterator[tuple[int, bytes]]:
+        """(index, bytes) of the leaves below `stop`, from the last to the first."""
+        query = select(LEAVES.c.idx, LEAVES.c.body).where(LEAVES.c.origin == origin).order_by(LEAVES.c.idx.desc())
+        while rows := self._all(query.where(LEAVES.c.idx < stop).limit(CHUNK)):
+            yield from ((row.idx, row.body) for row in rows)
+            stop = rows[-1].idx
+
+    def root(self, origin: str, size: int) -> bytes | None:
+        """The root at a size that we cosigned; None for any other size."""
+        query = select(CHECKPOINTS.c.frontier).where(CHECKPOINTS.c.origin == origin, CHECKPOINTS.c.size == size)
+        row = self._first(query)
+        return Frontier.decode(row.frontier).root() if row else None
+
+    def intact(self, origin: str) -> bool:
+        """Whether the leaves held, hashed again from the first, give the root that was cosigned."""
+        head = self.head(origin)
+        return EMPTY.extend(map(leaf_hash, self.leaves(origin, 0, head.size))) == head.frontier
+
+    def notes(self, origin: str) -> Iterator[tuple[int, str]]:
+        """(size, cosigned checkpoint), oldest first."""
+        query = select(CHECKPOINTS.c.size, CHECKPOINTS.c.note).where(CHECKPOINTS.c.origin == origin)
+        yield from ((row.size, row.note) for row in self._all(query.order_by(CHECKPOINTS.c.size)))
+
+    def extend(self, extension: Extension, at: int, arrival: int) -> Future[None]:
+        """The commit point of a receipt. The future raises Busy when the head has moved since it was read."""
+        return self.database.write(lambda connection: _extend(connection, extension, at, arrival))
+
+    def dismiss(
+        self, arrival: Arrival, at: int, exhibit: Exhibit | None = None, alarm: Fault | None = None, fork: bool = False
+    ) -> Future[None]:
+        """Be done with an arrival that adds nothing, keeping what it proves."""
+
+        def job(connection: Connection) -> None:
+            if exhibit is not None:
+                _exhibit(connection, exhibit, arrival)
+            if alarm is not None:
+                _alarm(connection, exhibit.origin if exhibit else "", alarm, at)
+            if fork and exhibit is not None:
+                connection.execute(update(HEADS).where(HEADS.c.origin == exhibit.origin).values(forked=1))
+            connection.execute(delete(INBOX).where(INBOX.c.id == arrival.id))
+
+        return self.database.write(job)
+
+    # -- verdicts and alarms ----------------------------------------------------------------------------------
+
+    def judged(self, origin: str) -> int:
+        """The index behind the newest summary of `origin` that has a verdict; 0 when none has."""
+        row = self._first(select(func.max(VERDICTS.c.idx).label("idx")).where(VERDICTS.c.origin == origin))
+        return 0 if row is None or row.idx is None else row.idx + 1
+
+    def settle(
+        self, site: str, origin: str, idx: int, judgement: Judgement, verdict: Verdict, at: int
+    ) -> Future[Verdict]:
+        """Store a verdict; a period that another admitted summary of the site covers is not admitted again."""
+        return self.database.write(lambda connection: _settle(connection, site, (origin, idx), judgement, verdict, at))
+
+    def verdicts(self, site: str | None = None, origin: str | None = None) -> Sequence[Row[Any]]:
+        """Rows of verdicts joined with the summary's bytes (`body`), by site, start and index."""
+        joined = VERDICTS.join(LEAVES, (LEAVES.c.origin == VERDICTS.c.origin) & (LEAVES.c.idx == VERDICTS.c.idx))
+        query = select(VERDICTS, LEAVES.c.body).select_from(joined)
+        query = query if site is None else query.where(VERDICTS.c.site == site)
+        query = query if origin is None else query.where(VERDICTS.c.origin == origin)
+        return self._all(query.order_by(VERDICTS.c.site, VERDICTS.c.start, VERDICTS.c.origin, VERDICTS.c.idx))
+
+    def alarm(self, origin: str, what: Fault, at: int) -> Future[None]:
+        """Raise or repeat an alarm."""
+        return self.database.write(lambda connection: _alarm(connection, origin, what, at))
+
+    def alarms(self) -> Sequence[Row[Any]]:
+        """origin, code, params (JSON), first, last (UTC ms), times."""
+        return self._all(select(ALARMS).order_by(ALARMS.c.origin, ALARMS.c.code))
+
+    def exhibits(self, origin: str) -> Sequence[Row[Any]]:
+        """The refused bundles kept for `origin`."""
+        return self._all(select(EVIDENCE).where(EVIDENCE.c.origin == origin).order_by(EVIDENCE.c.arrived))
+
+    def _all(self, query: Any) -> Sequence[Row[Any]]:
+        return self.database.read(lambda connection: connection.execute(query).all())
+
+    def _first(self, query: Any) -> Row[Any] | None:
+        return self.database.read(lambda connection: connection.execute(query).first())
+
+
+def _extend(connection: Connection, extension: Extension, at: int, arrival: int) -> None:
+    origin, size = extension.origin, extension.frontier.size
+    if extension.old == 0 and connection.execute(select(HEADS).where(HEADS.c.origin == origin)).first() is None:
+        connection.execute(insert(HEADS).values(origin=origin, size=size, forked=0))
+    else:
+        head = update(HEADS).where(HEADS.c.origin == origin, HEADS.c.size == extension.old, HEADS.c.forked == 0)
+        if connection.execute(head.values(size=size)).rowcount != 1:
+            raise Busy(fault("collector.head_moved", origin, size=extension.old))
+    rows = [
+        {"origin": origin, "idx": index, "kind": _kind(body), "body": body}
+        for index, body in enumerate(extension.leaves, extension.old)
+    ]
+    connection.execute(insert(LEAVES), rows)
+    connection.execute(
+        insert(CHECKPOINTS).values(
+            origin=origin, size=size, frontier=extension.frontier.encode(), note=extension.note, arrived=at
+        )
+    )
+    connection.execute(delete(INBOX).where(INBOX.c.id == arrival))
+
+
+def _kind(body: bytes) -> str:
+    """The kind of a leaf if this version knows it: what rebuilding a Book selects by. Unknown and broken ones: ''."""
+    try:
+        found = _KIND.decode(body).k
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return found if found in leaf.KINDS else ""
+
+
+def _exhibit(connection: Connection, exhibit: Exhibit, arrival: Arrival) -> None:
+    key = {"origin": exhibit.origin, "size": exhibit.size, "root": exhibit.root, "code": exhibit.code}
+    if connection.execute(select(EVIDENCE.c.size).filter_by(**key)).first() is None:
+        connection.execute(insert(EVIDENCE).values(**key, arrived=arrival.arrived, body=arrival.body))
+
+
+def _alarm(connection: Connection, origin: str, what: Fault, at: int) -> None:
+    known = connection.execute(
+        update(ALARMS)
+        .where(ALARMS.c.origin == origin, ALARMS.c.code == what.code)
+        .values(params=json.dumps(what.params, sort_keys=True), last=at, times=ALARMS.c.times + 1)
+    )
+    if known.rowcount == 0:
+        params = json.dumps(what.params, sort_keys=True)
+        connection.execute(
+            insert(ALARMS).values(origin=origin, code=what.code, params=params, first=at, last=at, times=1)
+        )
+
+
+def _settle(
+    connection: Connection, site: str, place: tuple[str, int], judgement: Judgement, verdict: Verdict, at: int
+) -> Verdict:
+    summary = judgement.summary
+    if verdict.admitted and (other := _covering(connection, site, place, summary.start, summary.end)):
+        verdict = Verdict(reasons=(fault("collector.period_taken", f"seq {summary.seq}", origin=other),))
+    values = {
+        "site": site,
+        "seq": summary.seq,
+        "start": summary.start,
+        "end": summary.end,
+        "digest": judgement.digest,
+        "admitted": int(verdict.admitted),
+        "reasons": encode_faults(verdict.reasons),
+        "at": at,
+    }
+    row = (VERDICTS.c.origin == place[0]) & (VERDICTS.c.idx == place[1])
+    if connection.execute(update(VERDICTS).where(row).values(values)).rowcount == 0:
+        connection.execute(insert(VERDICTS).values(origin=place[0], idx=place[1], **values))
+    return verdict
+
+
+def _covering(connection: Connection, site: str, place: tuple[str, int], start: int, end: int) -> str | None:
+    """The origin of another admitted summary of the site with a part of [start, end)."""
+    other = select(VERDICTS.c.origin).where(
+        VERDICTS.c.site == site,
+        VERDICTS.c.admitted == 1,
+        VERDICTS.c.start < end,
+        VERDICTS.c.end > start,
+        (VERDICTS.c.origin != place[0]) | (VERDICTS.c.idx != place[1]),
+    )
+    return connection.execute(other.limit(1)).scalar_one_or_none()
+
+
+def encode_faults(faults: Iterable[Fault]) -> str:
+    """Faults as JSON, for a column."""
+    return json.dumps([{"code": f.code, "where": f.where, "params": f.params} for f in faults], sort_keys=True)
+
+
+def decode_faults(stored: str) -> tuple[Fault, ...]:
+    """What `encode_faults` stored."""
+    return tuple(Fault(f["code"], f["where"], f["params"]) for f in json.loads(stored))

@@ -1,0 +1,45 @@
+"""`mrv-collector`: the central office on the command line. Commands live in collector/commands, one file each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from collector.commands import enroll, export, init, run, sites, summaries, verify
+from collector.commands.common import language
+from mrv.errors import MrvError, Refused
+from mrv.messages import sentence
+
+EXIT_CODES = """exit codes:
+  0  done; for `verify`: everything clean
+  1  `verify` found something
+  2  wrong use or wrong input: correct it
+  3  refused: well formed, not acceptable here
+  4  a resource is away or busy: try again"""
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="mrv-collector",
+        description="Receives the signed logs of sites, signs what it holds, judges every summary.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=version("mrv-agent"))
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    for module in (init, run, enroll, sites, summaries, export, verify):
+        module.add(commands)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.command(arguments)
+    except MrvError as error:
+        for found in error.faults:
+            print(sentence(found, language()), file=sys.stderr)
+        return 4 if error.retryable else 3 if isinstance(error, Refused) else 2
+    return code

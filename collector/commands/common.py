@@ -1,0 +1,86 @@
+"""What the commands share: the folder argument, the open office, output for people and for scripts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from collector.archive import Archive
+from collector.config import Folder, Identity, load
+from collector.registry import Registry, SiteKey
+from collector.schema import METADATA, SCHEMA_VERSION
+from link.database import Database
+from mrv.errors import BadInput, fault
+from mrv.messages import LANGUAGES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """An open collector folder."""
+
+    folder: Folder
+    identity: Identity
+    archive: Archive
+    registry: Registry
+
+    def key(self, site: str, epoch: int | None = None) -> SiteKey:
+        """The newest key of `site`, or that of `epoch`. Raises BadInput when there is none."""
+        keys = [key for key in self.registry.keys(site) if epoch in (None, key.epoch)]
+        if not keys:
+            known = ", ".join(self.registry.sites()) or "none"
+            raise BadInput(fault("collector.unknown_site", site, epoch=epoch or "", known=known))
+        return keys[-1]
+
+
+@contextmanager
+def opened(folder: Folder) -> Iterator[Office]:
+    """The office in `folder`, for reading beside a running daemon or for writing under the lock."""
+    identity = load(folder)
+    database = Database(folder.database, METADATA, SCHEMA_VERSION)
+    try:
+        yield Office(folder=folder, identity=identity, archive=Archive(database), registry=Registry(database))
+    finally:
+        database.close()
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dir", type=Path, default=Path(), metavar="C", help="the collector's folder (default: here)")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for scripts; instants are UTC milliseconds")
+
+
+def language() -> str:
+    """The language of LC_ALL, LC_MESSAGES or LANG, if there are texts in it."""
+    wanted = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "en")
+    return wanted[:2] if wanted[:2] in LANGUAGES else "en"
+
+
+def emit(values: Any) -> None:
+    """One JSON document on stdout."""
+    json.dump(values, sys.stdout, indent=2, ensure_ascii=False)
+    print()
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table on a terminal; tab-separated lines elsewhere."""
+    if not sys.stdout.isatty():
+        print("\t".join(columns))
+        for row in rows:
+            print("\t".join(map(str, row)))
+        return
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*map(str, row))
+    Console().print(table)

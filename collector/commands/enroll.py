@@ -1,0 +1,106 @@
+"""`mrv-collector enroll`: a site, its key, its approved plan and binding; done here, or by the daemon if one runs."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import time
+from pathlib import Path
+
+from collector import spool
+from collector.admit import Admission
+from collector.commands.common import add_folder, add_json, emit, opened
+from collector.config import Folder, load, locked
+from collector.daemon import clock
+from collector.enroll import Request, carry_out
+from mrv import leaf, plan
+from mrv.errors import BadInput, Unavailable, fault
+
+EXAMPLE = """examples:
+  mrv-collector enroll factory-1 --dir office --key @factory-1.vkey --plan plan.yaml --binding binding.json
+  mrv-collector enroll factory-1 --dir office --plan plan-2027.yaml        approve one more plan
+  mrv-collector enroll factory-1 --dir office --key @new.vkey --epoch 2    the site lost its key or its log"""
+#: Seconds to wait for a running daemon.
+PATIENCE_S = 20.0
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "enroll",
+        help="admit a site: its key, plan and binding",
+        description="Adds what is given and keeps what is there; every change is logged. Summaries that waited for a "
+        "plan or binding are judged again.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("site", help="site id")
+    add_folder(parser)
+    parser.add_argument("--key", metavar="VKEY|@FILE", help="the site's public key (`mrv-agent check` prints it)")
+    parser.add_argument("--epoch", type=int, help="number of the key, where the site has had one before")
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="monitoring plan to approve")
+    parser.add_argument("--binding", type=Path, metavar="FILE", help="from `mrv-agent check --binding-out FILE`")
+    parser.add_argument("--tofu", action="store_true", help="trust the first key the site shows; demonstrations only")
+    add_json(parser)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    folder = Folder(arguments.dir)
+    load(folder)
+    request = _request(arguments)
+    try:
+        with locked(folder):
+            steps = _here(folder, request)
+    except Unavailable as error:
+        if error.faults[0].code != "collector.locked":
+            raise
+        steps = _by_daemon(folder, request)
+    if arguments.json:
+        emit({"site": request.site, "steps": list(steps)})
+    else:
+        print(f"{request.site}: {', '.join(steps) or 'nothing to change'}")
+    return 0
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    key = arguments.key
+    if key is not None and key.startswith("@"):
+        key = _text(Path(key[1:])).strip()
+    approved = None
+    if arguments.plan is not None:
+        document = plan.load(_text(arguments.plan), str(arguments.plan))
+        approved = leaf.canonical(document.value).decode()
+    return Request(
+        site=arguments.site,
+        who=getpass.getuser(),
+        epoch=arguments.epoch,
+        key=key,
+        tofu=arguments.tofu,
+        plan=approved,
+        binding=_text(arguments.binding) if arguments.binding is not None else None,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(fault("collector.file_unreadable", str(path), problem=error)) from error
+
+
+def _here(folder: Folder, request: Request) -> tuple[str, ...]:
+    with opened(folder) as office:
+        steps = carry_out(request, office.identity, office.registry, office.archive, clock())
+        Admission(office.archive, office.registry).judge_again(request.site, clock())
+    return tuple(step.what for step in steps)
+
+
+def _by_daemon(folder: Folder, request: Request) -> tuple[str, ...]:
+    path = spool.ask(folder, request)
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        if (reply := spool.replied(path)) is not None:
+            return reply.check()
+        time.sleep(0.05)
+    path.unlink(missing_ok=True)
+    raise Unavailable(fault("collector.no_reply", str(folder.path), seconds=int(PATIENCE_S)))

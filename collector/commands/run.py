@@ -1,0 +1,60 @@
+"""`mrv-collector run`: the daemon, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from collector.broker import EmbeddedBroker
+from collector.commands.common import add_folder
+from collector.config import Folder, load, locked
+from collector.daemon import Daemon, serve
+from link.mqtt import Endpoint
+from mrv.errors import BadInput, fault
+
+EXAMPLE = """examples:
+  mrv-collector run --dir office --broker broker.example.vn:1883
+  mrv-collector run --dir office --embedded-broker --listen 127.0.0.1:1883"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "run",
+        help="receive, cosign and judge until stopped",
+        description="Runs until SIGTERM or Ctrl-C. The broker may come later, go away and come back.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_folder(parser)
+    parser.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
+    parser.add_argument("--embedded-broker", action="store_true", help="run a broker in this process (extra `demo`)")
+    parser.add_argument(
+        "--listen", default="127.0.0.1:1883", metavar="HOST:PORT", help="of the embedded broker; default: %(default)s"
+    )
+    parser.set_defaults(command=run)
+
+
+def endpoint(text: str) -> Endpoint:
+    """HOST:PORT. Raises BadInput."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise BadInput(fault("collector.bad_endpoint", found=text))
+    return Endpoint(host=host, port=int(port))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    folder = Folder(arguments.dir)
+    identity = load(folder)
+    with locked(folder):
+        if not arguments.embedded_broker:
+            serve(Daemon(folder, identity, endpoint(arguments.broker)))
+            return 0
+        broker = EmbeddedBroker(endpoint(arguments.listen))
+        broker.start()
+        try:
+            serve(Daemon(folder, identity, broker.endpoint))
+        finally:
+            broker.stop()
+    return 0

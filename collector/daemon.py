@@ -1,0 +1,203 @@
+"""The collector's table of contents: it wires, schedules, owns the clock and handles signals.
+
+    network thread    raw bytes -> Archive.keep -> acknowledged to the broker once durable
+    receiving         oldest arrival -> Receiver.handle -> receipt or answer
+    admission         logs that grew, sites whose approvals changed -> verdicts
+    scheduler         presence, requests on the spool, the daily integrity check
+
+Receipts never wait for admission: the two stages share nothing but the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from collector import spool
+from collector.admit import Admission
+from collector.archive import Archive, Arrival
+from collector.config import Folder, Identity
+from collector.enroll import carry_out
+from collector.loop import Loop
+from collector.receive import Receiver
+from collector.registry import Registry
+from collector.schema import METADATA, SCHEMA_VERSION
+from link.database import Database
+from link.failpoint import reach
+from link.mqtt import Endpoint, Message, Mqtt
+from mrv.errors import MrvError, Unavailable, fault
+from mrv.exchange import COLLECTOR_STATE, Presence, encode, topic
+from mrv.log.bundle import CAP
+
+CLIENT_ID = "mrv-collector"
+#: No broker of ours passes more; a message beyond it is dropped unread.
+MAX_MESSAGE = 4 * CAP
+PRESENCE_S, SPOOL_S = 30, 1
+_ONLINE = encode(Presence(version=1, state="online"))
+_OFFLINE = encode(Presence(version=1, state="offline"))
+#: In one place: a late job still runs, once, and never beside itself.
+_JOB_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+_log = logging.getLogger(__name__)
+
+
+def clock() -> int:
+    """UTC ms now."""
+    return time.time_ns() // 1_000_000
+
+
+class Daemon:
+    """One running collector; the caller holds the folder's lock."""
+
+    def __init__(self, folder: Folder, identity: Identity, endpoint: Endpoint) -> None:
+        """Open the database. Raises link.errors."""
+        self._folder = folder
+        self._identity = identity
+        self._database = Database(folder.database, METADATA, SCHEMA_VERSION)
+        self._archive = Archive(self._database)
+        self._registry = Registry(self._database)
+        self._admission = Admission(self._archive, self._registry)
+        self._mqtt = Mqtt(
+            endpoint,
+            CLIENT_ID,
+            [topic("+", "up/log")],
+            self._message,
+            self._link,
+            will=Message(topic=COLLECTOR_STATE, payload=_OFFLINE, retain=True),
+            manual_ack=True,
+        )
+        self._receiver = Receiver(self._archive, self._registry, identity, self._publish)
+        self._at_hand: Arrival | None = None
+        self._tasks: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._receiving = Loop("receiving", self._receive, self._put_aside)
+        self._admitting = Loop("admission", self._admit, lambda _error: None)
+        self._scheduler = BackgroundScheduler(job_defaults=_JOB_DEFAULTS, timezone="UTC")
+
+    def start(self) -> None:
+        """Finish what an earlier run left, then receive."""
+        for key in self._registry.every_key():
+            self._grown(key.origin)
+        for site in self._registry.sites():
+            self._approved(site)
+        self._receiving.start()
+        self._admitting.start()
+        self._scheduler.add_job(self._present, "interval", seconds=PRESENCE_S)
+        self._scheduler.add_job(self._requests, "interval", seconds=SPOOL_S)
+        self._scheduler.add_job(self._integrity, "cron", hour=2, minute=17)
+        self._scheduler.start()
+        self._mqtt.start()
+
+    def stop(self) -> None:
+        """Say goodbye and finish the work at hand."""
+        self._scheduler.shutdown()
+        self._mqtt.publish(COLLECTOR_STATE, _OFFLINE, retain=True).wait(2)
+        self._mqtt.stop()
+        self._receiving.stop()
+        self._admitting.stop()
+        self._database.close()
+
+    # -- network thread ---------------------------------------------------------------------------------------
+
+    def _message(self, message: Message) -> None:
+        if len(message.payload) > MAX_MESSAGE:
+            _log.warning("%s: %d bytes, dropped unread", message.topic, len(message.payload))
+            self._mqtt.ack(message)
+            return
+        kept = self._archive.keep(message.topic, message.payload, clock())
+        kept.add_done_callback(lambda future: self._kept(future, message))
+
+    def _kept(self, future: Future[None], message: Message) -> None:
+        """On the writer thread: acknowledge what is durable; what is not comes again over a new connection."""
+        if (error := future.exception()) is not None:
+            _log.error("%s: not kept, the broker will send it again: %s", message.topic, error)
+            self._mqtt.drop()
+            return
+        reach("inbox.committed")
+        self._mqtt.ack(message)
+        self._receiving.poke()
+
+    def _link(self, up: bool) -> None:
+        _log.info("broker %s: %s", self._mqtt.endpoint, "connected" if up else self._mqtt.trouble)
+        self._present()
+
+    def _publish(self, name: str, payload: bytes, retain: bool) -> None:
+        self._mqtt.publish(name, payload, retain=retain)
+
+    # -- receiving --------------------------------------------------------------------------------------------
+
+    def _receive(self) -> bool:
+        arrival = self._at_hand = self._archive.waiting()
+        if arrival is None:
+            return False
+        if origin := self._receiver.handle(arrival, clock()):
+            self._grown(origin)
+        return True
+
+    def _put_aside(self, error: Exception) -> None:
+        if self._at_hand is not None:
+            self._archive.set_aside(self._at_hand, repr(error)).result()
+
+    # -- admission --------------------------------------------------------------------------------------------
+
+    def _grown(self, origin: str) -> None:
+        self._task(lambda: self._admission.catch_up(origin, clock()))
+
+    def _approved(self, site: str) -> None:
+        self._task(lambda: self._admission.judge_again(site, clock()))
+
+    def _task(self, task: Callable[[], object]) -> None:
+        self._tasks.put(task)
+        self._admitting.poke()
+
+    def _admit(self) -> bool:
+        try:
+            task = self._tasks.get_nowait()
+        except Empty:
+            return False
+        try:
+            task()
+        except Unavailable:
+            self._tasks.put(task)
+            raise
+        return True
+
+    # -- scheduled --------------------------------------------------------------------------------------------
+
+    def _present(self) -> None:
+        """Said again and again: anybody at the broker may have said otherwise in our name."""
+        self._mqtt.publish(COLLECTOR_STATE, _ONLINE, retain=True)
+
+    def _requests(self) -> None:
+        for path, request in spool.requests(self._folder):
+            try:
+                steps = carry_out(request, self._identity, self._registry, self._archive, clock())
+            except MrvError as error:
+                spool.answer(path, error=error)
+                continue
+            spool.answer(path, tuple(step.what for step in steps))
+            if any(step.what == "approve" for step in steps):
+                self._approved(request.site)
+
+    def _integrity(self) -> None:
+        """Every leaf held still gives the root we cosigned."""
+        for key in self._registry.every_key():
+            if not self._archive.intact(key.origin):
+                self._archive.alarm(key.origin, fault("collector.archive_damaged", key.origin), clock()).result()
+
+
+def serve(daemon: Daemon) -> None:
+    """Run until SIGTERM or SIGINT."""
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    daemon.start()
+    try:
+        ending.wait()
+    finally:
+        daemon.stop()

@@ -1,0 +1,63 @@
+"""The folder an auditor takes away: one log as it is held, with the keys and approvals the office claims.
+
+Written from what is stored, byte for byte; nothing is judged or made anew here. A folder that holds something already
+is not written into, so that two exports never mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import rfc8785
+
+from collector.archive import Archive, Head
+from mrv.audit import Approvals
+from mrv.errors import Refused, Unavailable, fault
+from mrv.log.bundle import entries
+from mrv.manifest import CHECKPOINT, CHECKPOINTS, ENTRIES, LEAVES_PER_FILE, MANIFEST, Manifest, entries_name
+
+
+def manifest(head: Head, site_key: str, cosigner: str, approvals: Approvals) -> Manifest:
+    """What the office says of the log it exports."""
+    return Manifest(
+        version=1,
+        origin=head.origin,
+        size=head.size,
+        site_key=site_key,
+        cosigners=(cosigner,),
+        plans=tuple(sorted(approvals.plans)),
+        bindings=tuple(sorted(approvals.bindings)),
+    )
+
+
+def write(archive: Archive, head: Head, says: Manifest, folder: Path, progress: Callable[[int], None]) -> None:
+    """Write the log up to `head` into `folder`; `progress` hears how many leaves are out.
+
+    Raises Refused (nothing received yet, folder in use), Unavailable (disk) and link.errors.
+    """
+    if head.note is None:
+        raise Refused(fault("collector.nothing_held", head.origin))
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise Refused(fault("collector.folder_in_use", str(folder)))
+        for name in (CHECKPOINTS, ENTRIES):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, chunk in enumerate(_chunks(archive.leaves(head.origin, 0, head.size))):
+            (folder / ENTRIES / entries_name(number)).write_bytes(entries(chunk))
+            progress(number * LEAVES_PER_FILE + len(chunk))
+        for size, note in archive.notes(head.origin):
+            if size <= head.size:
+                (folder / CHECKPOINTS / str(size)).write_text(note)
+        (folder / CHECKPOINT).write_text(head.note)
+        # Last: a folder without a manifest is an export that did not finish.
+        (folder / MANIFEST).write_bytes(rfc8785.dumps(msgspec.to_builtins(says)))
+    except OSError as error:
+        raise Unavailable(fault("collector.export_failed", str(folder), problem=error)) from error
+
+
+def _chunks(leaves: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while chunk := list(islice(leaves, LEAVES_PER_FILE)):
+        yield chunk

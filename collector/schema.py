@@ -1,0 +1,170 @@
+"""The tables of the collector's database, all in one place; which statements they refuse is part of them.
+
+Leaves, checkpoints, evidence and the change log are append-only by trigger. At most one admitted summary per (site,
+period) over all key epochs is a unique index. Types are those SQLite and PostgreSQL share.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    DDL,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
+
+SCHEMA_VERSION = 1
+METADATA = MetaData()
+
+
+def append_only(table: Table, *operations: str) -> None:
+    """Have SQLite itself refuse UPDATE and DELETE (or only `operations`) on `table`."""
+    for operation in operations or ("UPDATE", "DELETE"):
+        trigger: DDL = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy left its signature open
+            f"CREATE TRIGGER {table.name}_no_{operation.lower()} BEFORE {operation} ON {table.name} "
+            f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
+        )
+        event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
+
+
+SITES = Table(
+    "sites",
+    METADATA,
+    Column("site", String(32), primary_key=True),
+    Column("enrolled", Integer, nullable=False),
+    Column("tofu", Integer, nullable=False),
+)
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("origin", String(255), primary_key=True),
+    Column("site", ForeignKey("sites.site"), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("vkey", String(400), nullable=False),
+    Column("public", LargeBinary(32), nullable=False, unique=True),
+    Column("first_size", Integer, nullable=False),
+    Column("last_size", Integer),
+    UniqueConstraint("site", "epoch"),
+)
+APPROVALS = Table(
+    "approvals",
+    METADATA,
+    Column("site", ForeignKey("sites.site"), primary_key=True),
+    Column("kind", String(8), CheckConstraint("kind IN ('plan', 'binding')"), primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+CHANGES = Table(
+    "changes",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", Integer, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("what", String(32), nullable=False),
+    Column("site", String(32), nullable=False),
+    Column("detail", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+INBOX = Table(
+    "inbox",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("topic", Text, nullable=False),
+    Column("arrived", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("failed", Text),
+    sqlite_autoincrement=True,
+)
+HEADS = Table(
+    "heads",
+    METADATA,
+    Column("origin", ForeignKey("keys.origin"), primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("forked", Integer, nullable=False),
+)
+LEAVES = Table(
+    "leaves",
+    METADATA,
+    Column("origin", ForeignKey("keys.origin"), primary_key=True),
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(
+    "leaves_landmarks",
+    LEAVES.c.origin,
+    LEAVES.c.idx,
+    sqlite_where=LEAVES.c.kind.not_in(["reading", "gap", ""]),
+    postgresql_where=LEAVES.c.kind.not_in(["reading", "gap", ""]),
+)
+CHECKPOINTS = Table(
+    "checkpoints",
+    METADATA,
+    Column("origin", ForeignKey("keys.origin"), primary_key=True),
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("arrived", Integer, nullable=False),
+)
+EVIDENCE = Table(
+    "evidence",
+    METADATA,
+    Column("origin", ForeignKey("keys.origin"), primary_key=True),
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("root", String(44), primary_key=True),
+    Column("code", String(64), primary_key=True),
+    Column("arrived", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+VERDICTS = Table(
+    "verdicts",
+    METADATA,
+    Column("origin", ForeignKey("keys.origin"), primary_key=True),
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("site", ForeignKey("sites.site"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("admitted", Integer, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("at", Integer, nullable=False),
+)
+Index(
+    "one_admitted_per_period",
+    VERDICTS.c.site,
+    VERDICTS.c.start,
+    unique=True,
+    sqlite_where=text("admitted = 1"),
+    postgresql_where=text("admitted = 1"),
+)
+ALARMS = Table(
+    "alarms",
+    METADATA,
+    Column("origin", String(255), primary_key=True),
+    Column("code", String(64), primary_key=True),
+    Column("params", Text, nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("times", Integer, nullable=False),
+)
+
+append_only(SITES)
+append_only(KEYS, "DELETE")
+append_only(APPROVALS)
+append_only(CHANGES)
+append_only(LEAVES)
+append_only(CHECKPOINTS)
+append_only(EVIDENCE)

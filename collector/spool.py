@@ -1,0 +1,90 @@
+"""How a command reaches a running collector: a request file in, a reply file out.
+
+One process writes the database. A command that changes something does it itself while no daemon runs, and hands it over
+while one does. Files appear whole (written aside, then renamed) and belong to the folder's owner only.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from collector.config import Folder
+from collector.enroll import Request
+from mrv.errors import BadInput, Fault, MrvError, Refused, Unavailable
+
+
+class Complaint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault on its way back."""
+
+    code: str
+    where: str
+    params: dict[str, str]
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What became of a request: the steps made, or why none was. `kind`: whose fault (exit codes)."""
+
+    steps: tuple[str, ...] = ()
+    faults: tuple[Complaint, ...] = ()
+    retryable: bool = False
+    refused: bool = False
+
+    def check(self) -> tuple[str, ...]:
+        """The steps made. Raises what the daemon met."""
+        if not self.faults:
+            return self.steps
+        faults = tuple(Fault(f.code, f.where, f.params) for f in self.faults)
+        raise (Unavailable if self.retryable else Refused if self.refused else BadInput)(*faults)
+
+
+def ask(folder: Folder, request: Request) -> Path:
+    """Leave `request` for the daemon; the path to look for its reply at."""
+    path = folder.spool / f"{secrets.token_hex(8)}.request"
+    _write(path, msgspec.json.encode(request))
+    return path
+
+
+def replied(path: Path) -> Reply | None:
+    """The reply to the request at `path`, once; None while there is none."""
+    answered = path.with_suffix(".reply")
+    try:
+        reply = msgspec.json.decode(answered.read_bytes(), type=Reply)
+    except FileNotFoundError:
+        return None
+    answered.unlink()
+    return reply
+
+
+def requests(folder: Folder) -> Iterator[tuple[Path, Request]]:
+    """What waits. A file that is no request is set aside."""
+    for path in folder.spool.glob("*.request"):
+        try:
+            yield path, msgspec.json.decode(path.read_bytes(), type=Request)
+        except FileNotFoundError:
+            continue
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            path.rename(path.with_suffix(".unreadable"))
+
+
+def answer(path: Path, steps: tuple[str, ...] = (), error: MrvError | None = None) -> None:
+    """Reply to the request at `path` and take it off the spool."""
+    faults = tuple(Complaint(code=f.code, where=f.where, params=f.params) for f in error.faults) if error else ()
+    reply = Reply(
+        steps=steps,
+        faults=faults,
+        retryable=isinstance(error, Unavailable),
+        refused=isinstance(error, Refused),
+    )
+    _write(path.with_suffix(".reply"), msgspec.json.encode(reply))
+    path.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    aside = path.with_suffix(".tmp")
+    aside.write_bytes(data)
+    aside.chmod(0o600)
+    aside.replace(path)

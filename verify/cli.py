@@ -1,0 +1,104 @@
+"""`mrv-verify`: an exported log in, findings out, without asking anybody.
+
+It trusts the keys it is given and nothing else. Keys named on the command line come from the project's papers; those in
+the manifest come from the office under audit, which is said aloud.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from mrv.audit import Approvals, Report, SiteEvidence, audit
+from mrv.errors import Fault, MrvError, fault
+from mrv.findings import lines, report_json
+from mrv.log.note import VerifyKey
+from mrv.manifest import Manifest
+from mrv.messages import LANGUAGES, sentence, text
+from verify.folder import Exported, load
+
+EPILOG = """examples:
+  mrv-verify audit-2026
+  mrv-verify audit-2026 --key 'example.vn/mrv/factory-1/k1+1234abcd+AQ...' --cosigner 'example.vn/mrv/collector+...'
+
+exit codes:
+  0  clean: every signature and root holds, every figure was computed again and is equal, every summary admitted
+  1  something was found
+  2  wrong use, or a folder that is no export"""
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="mrv-verify",
+        description="Checks an exported log: signatures, receipts, roots, and every period settled again from raw words.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("folder", type=Path, help="from `mrv-collector export`")
+    made.add_argument("--key", metavar="VKEY", help="the site's key, from the project's papers")
+    made.add_argument(
+        "--cosigner", metavar="VKEY", action="append", default=[], help="the collector's key, likewise; may be repeated"
+    )
+    made.add_argument("--json", action="store_true", help="print JSON for scripts; instants are UTC milliseconds")
+    made.add_argument("--version", action="version", version=version("mrv-agent"))
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
+    language = _language()
+    try:
+        exported = load(arguments.folder)
+        report = _judged(exported, arguments.key, arguments.cosigner)
+    except MrvError as error:
+        for found in error.faults:
+            print(sentence(found, language), file=sys.stderr)
+        return 2
+    claimed = [name for name, given in (("key", arguments.key), ("cosigner", arguments.cosigner)) if not given]
+    if arguments.json:
+        json.dump(report_json(report, language) | {"keys_from_manifest": claimed}, sys.stdout, indent=2)
+        print()
+    else:
+        print("\n".join(lines(report, language)))
+        if claimed:
+            print(text("verify.keys_claimed", language, keys=", ".join(f"--{name}" for name in claimed)))
+    return 0 if report.clean else 1
+
+
+def _judged(exported: Exported, key: str | None, cosigners: Sequence[str]) -> Report:
+    """The audit's report, with what is wrong with the files themselves. Raises BadInput or Refused for a bad key."""
+    says = exported.manifest
+    site_key = VerifyKey.parse(key or says.site_key)
+    evidence = SiteEvidence(
+        site_key=site_key,
+        cosigners=tuple(map(VerifyKey.parse, cosigners or says.cosigners)),
+        leaves=exported.leaves(),
+        checkpoints=tuple(exported.checkpoints()),
+        receipt=exported.receipt(),
+        approvals=Approvals(plans=frozenset(says.plans), bindings=frozenset(says.bindings)),
+    )
+    report = audit(evidence)
+    return replace(report, findings=(*exported.faults, *_contradicted(says, site_key, report), *report.findings))
+
+
+def _contradicted(says: Manifest, site_key: VerifyKey, report: Report) -> tuple[Fault, ...]:
+    """Where the manifest does not fit the folder or the key it was checked with."""
+    found = []
+    if says.site_key != site_key.text:
+        found.append(fault("verify.key_differs", says.origin, manifest=says.site_key, given=site_key.text))
+    if says.origin != site_key.name:
+        found.append(fault("verify.origin_differs", says.origin, key=site_key.name))
+    if says.size != report.size:
+        found.append(fault("verify.size_differs", says.origin, manifest=says.size, found=report.size))
+    return tuple(found)
+
+
+def _language() -> str:
+    wanted = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "en")
+    return wanted[:2] if wanted[:2] in LANGUAGES else "en"

@@ -1,0 +1,107 @@
+"""An exported folder as evidence: reads files within bounds, judges nothing.
+
+What cannot be read is noted as a fault and reading goes on where it can, so that one damaged file does not hide the
+rest. File names are fixed by mrv.manifest; nothing in the folder decides which file is opened next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from mrv.errors import BadInput, Fault, MrvError, fault
+from mrv.leaf import MAX_LEAF
+from mrv.log.bundle import split
+from mrv.log.checkpoint import peek
+from mrv.log.note import MAX_NOTE
+from mrv.manifest import CHECKPOINT, CHECKPOINTS, ENTRIES, LEAVES_PER_FILE, MANIFEST, Manifest, entries_name
+
+MAX_MANIFEST = 1024 * 1024
+MAX_ENTRIES = LEAVES_PER_FILE * (MAX_LEAF + 2)
+
+
+@dataclass(slots=True)
+class Exported:
+    """One exported log. `faults` fills up while `leaves` and `checkpoints` are read."""
+
+    path: Path
+    manifest: Manifest
+    faults: list[Fault] = field(default_factory=list)
+
+    def receipt(self) -> str:
+        """The newest receipt; empty when it cannot be read."""
+        return self._text(self.path / CHECKPOINT) or ""
+
+    def checkpoints(self) -> Iterator[str]:
+        """Every checkpoint kept, smallest first."""
+        for path in sorted((self.path / CHECKPOINTS).glob("*"), key=lambda p: (len(p.name), p.name)):
+            if (note := self._text(path)) is not None:
+                yield note
+                self._filed(path, note)
+
+    def leaves(self) -> Iterator[bytes]:
+        """The leaves in order, up to the first file that cannot be read; the files must follow each other."""
+        present = {path.name for path in (self.path / ENTRIES).glob("*")}
+        number, count = 0, LEAVES_PER_FILE
+        while (name := entries_name(number)) in present:
+            present.discard(name)
+            path = self.path / ENTRIES / name
+            if count != LEAVES_PER_FILE:
+                self._note("verify.entries_short", self.path / ENTRIES / entries_name(number - 1), found=count)
+            try:
+                leaves = split(_read(path, MAX_ENTRIES))
+            except MrvError as error:
+                self.faults += [Fault(f.code, str(path), f.params) for f in error.faults]
+                return
+            yield from leaves
+            number, count = number + 1, len(leaves)
+        for name in sorted(present):
+            self._note("verify.entries_stray", self.path / ENTRIES / name, expected=entries_name(number))
+
+    def _filed(self, path: Path, note: str) -> None:
+        """A checkpoint stands under its size."""
+        try:
+            size = peek(note).size
+        except BadInput:
+            return  # the audit says what is wrong with it
+        if path.name != str(size):
+            self._note("verify.checkpoint_misfiled", path, size=size)
+
+    def _text(self, path: Path) -> str | None:
+        try:
+            return _read(path, MAX_NOTE).decode()
+        except UnicodeDecodeError:
+            self._note("verify.not_text", path)
+        except MrvError as error:
+            self.faults += error.faults
+        return None
+
+    def _note(self, code: str, path: Path, **params: object) -> None:
+        self.faults.append(fault(code, str(path), **params))
+
+
+def load(path: Path) -> Exported:
+    """The export in folder `path`. Raises BadInput when its manifest cannot be read."""
+    file = path / MANIFEST
+    try:
+        manifest = msgspec.json.decode(_read(file, MAX_MANIFEST), type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(fault("verify.manifest_malformed", str(file), problem=error)) from error
+    return Exported(path, manifest)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """The content of a plain file of at most `limit` bytes. Raises BadInput."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise BadInput(fault("verify.no_file", str(path)))
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise BadInput(fault("verify.unreadable", str(path), problem=error.strerror)) from error
+    if len(data) > limit:
+        raise BadInput(fault("verify.too_large", str(path), limit=limit))
+    return data
