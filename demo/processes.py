@@ -101,7 +101,18 @@ def script(name: str) -> str:
 
 
 def run(command: Sequence[str], log: Path) -> str:
-    """The standard output of a command that must succeed. Raises DemoError naming `log`, which keeps what it said."""
+    """The standard output of a command that must succeed; `log` keeps what it said. Raises DemoError."""
+    out = _said(command, log)
+    _note(log, command, out)
+    return out
+
+
+def ask(command: Sequence[str], log: Path) -> Any:
+    """What a command says with --json; asked often, so `log` hears of failures only. Raises DemoError."""
+    return json.loads(_said([*command, "--json"], log))
+
+
+def _said(command: Sequence[str], log: Path) -> str:
     words = " ".join([Path(command[0]).name, *command[1:2]])
     try:
         done = subprocess.run(
@@ -114,14 +125,13 @@ def run(command: Sequence[str], log: Path) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise DemoError(fault("demo.command_hangs", words, seconds=COMMAND_TIMEOUT)) from error
-    with log.open("a") as out:
-        out.write(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}")
     if done.returncode:
+        _note(log, command, f"{done.stdout}{done.stderr}exit code {done.returncode}\n")
         problem = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
         raise DemoError(fault("demo.command_failed", words, problem=problem, log=log))
     return done.stdout
 
 
-def ask(command: Sequence[str], log: Path) -> Any:
-    """What a command says with --json. Raises DemoError."""
-    return json.loads(run([*command, "--json"], log))
+def _note(log: Path, command: Sequence[str], said: str) -> None:
+    with log.open("a") as file:
+        file.write(f"$ {' '.join(command)}\n{said}")
