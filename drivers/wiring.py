@@ -6,8 +6,8 @@ state directory. Everything carbon depends on is handed on as the `Binding`; mov
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -92,14 +92,17 @@ class Site(_Part, frozen=True, kw_only=True):
     buses: Annotated[tuple[Line, ...], msgspec.Meta(min_length=1)]
     meters: Annotated[tuple[Meter, ...], msgspec.Meta(min_length=1)]
 
+    @staticmethod
+    def check_field(name: str, value: object) -> Iterator[Complaint]:
+        if name == "buses":
+            yield from _twice(name, value, ("id",))
+        if name == "meters":
+            yield from _twice(name, value, ("id",))
+            yield from _twice(name, value, ("point",))
+            yield from _twice(name, value, ("bus", "unit"))
+
     def check(self) -> Iterator[Complaint]:
         lines = {line.id for line in self.buses}
-        yield from _twice("buses", "id", ((i, line.id) for i, line in enumerate(self.buses)))
-        yield from _twice("meters", "id", ((i, meter.id) for i, meter in enumerate(self.meters)))
-        yield from _twice("meters", "point", ((i, meter.point) for i, meter in enumerate(self.meters)))
-        yield from _twice(
-            "meters", "unit", ((i, f"{meter.bus} unit {meter.unit}") for i, meter in enumerate(self.meters))
-        )
         for index, meter in enumerate(self.meters):
             if meter.bus not in lines:
                 known = ", ".join(sorted(lines))
@@ -127,12 +130,15 @@ def binding(site: Site) -> Binding:
     return Binding(site=site.site, meters=tuple(meters))
 
 
-def _twice(section: str, field: str, entries: Iterable[tuple[int, str]]) -> Iterator[Complaint]:
-    first: dict[str, int] = {}
-    for index, name in entries:
-        if name in first:
-            yield (section, index, field), "meter.given_twice", {"name": name, "other": f"{section}[{first[name]}]"}
-        first.setdefault(name, index)
+def _twice(section: str, entries: Any, fields: tuple[str, ...]) -> Iterator[Complaint]:
+    """Entries that agree in all `fields`: reported at the last of them."""
+    first: dict[tuple[object, ...], int] = {}
+    for index, entry in enumerate(entries):
+        key = tuple(getattr(entry, field) for field in fields)
+        if key in first:
+            named = " ".join(f"{field} {value}" for field, value in zip(fields, key, strict=True))
+            yield (index, fields[-1]), "meter.given_twice", {"name": named, "other": f"{section}[{first[key]}]"}
+        first.setdefault(key, index)
 
 
 def _against_profile(meter: Meter, profiles: Mapping[str, Profile]) -> Iterator[Complaint]:

@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from mrv.measurand import Measurand
+from mrv.number import in_bounds
 from mrv.strict import Complaint
 
 #: Key of a table in `raw` (mrv.reading): `h` holding registers (function 3), `i` input registers (function 4).
@@ -108,8 +109,8 @@ class Value(_Part, frozen=True, kw_only=True):
     def check(self) -> Iterator[Complaint]:
         for index, pattern in enumerate(self.sentinels):
             yield from _fits(("sentinels", index), pattern, self.type)
-        if not self.scale:
-            yield ("scale",), "config.out_of_range", {"found": self.scale, "expected": "a number other than 0"}
+        if not (in_bounds(self.scale) and self.scale):
+            yield ("scale",), "config.out_of_range", _range(self.scale, "a number other than 0, of at most 30 digits")
 
 
 class Guard(_Part, frozen=True, kw_only=True):

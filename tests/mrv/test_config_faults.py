@@ -1,0 +1,208 @@
+"""Every field of the wiring and of a profile: missing, of a wrong type, out of range, misspelt.
+
+Each gives a fault with file, line and field, a sentence and what to do; several at once are all reported.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import schema_walk
+from schema_walk import Slip
+
+from drivers import profiles, wiring
+from mrv.errors import BadInput, Fault
+from mrv.messages import next_step, what
+from mrv.profile import Profile
+
+SITE = """
+site: demo-factory
+org: example.org
+collector:
+  host: broker.example.org
+  port: 1883
+  cosigners: [example/mrv/collector+67efe43c+BGVaa3UyIqZj/Y9rrqFDdajyzfyB0+j+mh323i31oxhc]
+clock: {sync: assumed}
+buses:
+  - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2}
+meters:
+  - {id: pv-main, point: PV-AC, bus: roof, unit: 1, profile: eastron_sdm630, every: 15, serial: A1, ratio: 400/5,
+     word_order: big}
+  - {id: pv-inverter, point: PV-INV, bus: roof, unit: 3, profile: sunspec_inverter_3p, every: 15, base: 40069}
+"""
+
+PROFILE = """
+id: some_meter
+revision: 3
+maker: Someone
+models: [One, Two]
+kind: meter
+confidence: low
+sources: [somewhere]
+caveats: [beware]
+table: holding
+relative: true
+byte_order: big
+word_order: little
+limits:
+  registers: 50
+  align: 2
+  gap: 10
+  forbidden: [{table: input, first: 8, last: 9}]
+sentinels: {int32: ["0x7FFFFFFF"]}
+summation: netted
+guards: [{at: 0, equals: ["0x0067"]}]
+values:
+  active_energy_import: {at: 10, type: int32, decimals: 1, scale: 0.1, modulus: 1000000, confidence: high, note: counts}
+  active_power:
+    at: 20
+    type: int32
+    decimals: 1
+    table: holding
+    byte_order: big
+    word_order: big
+    alone: false
+    sentinels: ["0x80000000"]
+    scale_register: {at: 22, type: sunssf, kind: power_of_ten}
+atomic: [[active_energy_import, active_power]]
+read: [active_energy_import]
+"""
+
+
+def load_site(text: str) -> object:
+    return wiring.load(text, "f.yaml", profiles.library())
+
+
+def load_profile(text: str) -> object:
+    return profiles.load(text, "f.yaml")
+
+
+SCHEMAS: list[tuple[type, str, Callable[[str], Any]]] = [
+    (wiring.Site, SITE, load_site),
+    (Profile, PROFILE, load_profile),
+]
+IDS = ["site.yaml", "profile"]
+SLIPS = [
+    pytest.param(slip, load, id=f"{IDS[n]} {slip}")
+    for n, (c, e, load) in enumerate(SCHEMAS)
+    for slip in schema_walk.slips(c, e)
+]
+
+
+def faults(load: Callable[[str], object], text: str) -> tuple[Fault, ...]:
+    with pytest.raises(BadInput) as caught:
+        load(text)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(("cls", "example", "load"), SCHEMAS, ids=IDS)
+def test_the_example_is_well_and_uses_every_field(cls: type, example: str, load: Callable[[str], object]) -> None:
+    load(example)
+    load(schema_walk.dumped(schema_walk.loaded(example)))
+    assert schema_walk.uncovered(cls, example) == set()
+
+
+@pytest.mark.parametrize(("slip", "load"), SLIPS)
+def test_one_slip_is_named_with_file_line_and_field(slip: Slip, load: Callable[[str], object]) -> None:
+    found = [fault for fault in faults(load, slip.text) if fault.code == slip.code]
+    line, field = schema_walk.line_of(slip.text, slip.path), schema_walk.spoken(slip.path)
+    assert f"f.yaml:{line} {field}" in {fault.where for fault in found}
+    for fault in found:
+        assert what(fault) != fault.code, "a sentence, not a code"
+        assert next_step(fault), "and what to do next"
+
+
+@pytest.mark.parametrize(("cls", "example", "load"), SCHEMAS, ids=IDS)
+def test_all_at_once(cls: type, example: str, load: Callable[[str], object]) -> None:
+    """Twenty times four slips in fields that do not lie inside one another: each is reported."""
+    slips = [
+        slip for slip in schema_walk.slips(cls, example) if slip.what.startswith(("out of range", "of a wrong type"))
+    ]
+    for seed in range(20):
+        chosen = _apart(random.Random(seed).sample(slips, len(slips)), 4)
+        data = schema_walk.loaded(example)
+        for slip in chosen:
+            data = schema_walk.with_value(data, slip.path, _at(slip.data, slip.path))
+        found = {(fault.code, fault.where.partition(" ")[2]) for fault in faults(load, schema_walk.dumped(data))}
+        assert {(slip.code, schema_walk.spoken(slip.path)) for slip in chosen} <= found
+
+
+def _apart(slips: list[Slip], count: int) -> list[Slip]:
+    chosen: list[Slip] = []
+    for slip in slips:
+        if all(slip.path[: len(o.path)] != o.path and o.path[: len(slip.path)] != slip.path for o in chosen):
+            chosen.append(slip)
+    return chosen[:count]
+
+
+def _at(data: Any, path: schema_walk.Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "where"),
+    [
+        ("bus: roof, unit: 3", "bus: cellar, unit: 3", "meter.unknown_bus", "meters[1].bus"),
+        ("profile: eastron_sdm630", "profile: eastron_sdm631", "meter.unknown_profile", "meters[0].profile"),
+        ("id: pv-inverter", "id: pv-main", "meter.given_twice", "meters[1].id"),
+        ("point: PV-INV", "point: PV-AC", "meter.given_twice", "meters[1].point"),
+        ("unit: 3", "unit: 1", "meter.given_twice", "meters[1].unit"),
+        (", base: 40069", "", "meter.base_missing", "meters[1].base"),
+        ("ratio: 400/5", "base: 0", "meter.base_not_used", "meters[0].base"),
+        ("base: 40069", "base: 65510", "meter.base_too_high", "meters[1].base"),
+        ("cosigners: [", "cosigners: [a b, ", "config.out_of_range", "collector.cosigners[0]"),
+    ],
+)
+def test_rules_between_fields(before: str, after: str, code: str, where: str) -> None:
+    assert before in SITE
+    (found,) = faults(load_site, SITE.replace(before, after, 1))
+    assert found.code == code
+    assert re.fullmatch(rf"f\.yaml:\d+ {re.escape(where)}", found.where)
+    assert next_step(found)
+
+
+def test_rules_speak_although_other_fields_are_wrong() -> None:
+    text = SITE.replace("profile: eastron_sdm630", "profile: nothing").replace("port: 1883", "port: zero")
+    text = text.replace("unit: 3", "unit: 1").replace(", base: 40069", "")
+    found = [(fault.code, fault.where.partition(" ")[2]) for fault in faults(load_site, text)]
+    assert found == [
+        ("config.wrong_type", "collector.port"),
+        ("meter.unknown_profile", "meters[0].profile"),
+        ("meter.base_missing", "meters[1].base"),
+    ]
+
+
+def test_two_buses_of_one_name() -> None:
+    line = "  - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2}\n"
+    (found,) = faults(load_site, SITE.replace(line, line + line))
+    assert (found.code, found.where) == ("meter.given_twice", "f.yaml:11 buses[1].id")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "where"),
+    [
+        ("  active_power:", "  active_poker:", "meter.unknown_measurand", "values.active_poker"),
+        ("read: [active_energy_import]", "read: [frequency]", "meter.value_not_described", "read[0]"),
+        ("active_power]]", "frequency]]", "meter.value_not_described", "atomic[0][1]"),
+        ("at: 20", "at: 11", "meter.values_overlap", "values.active_power.at"),
+        ("at: 20", "at: 9", "meter.values_overlap", "values.active_power.at"),
+        ('"0x80000000"', '"0x8000"', "config.out_of_range", "values.active_power.sentinels[0]"),
+        ('"0x7FFFFFFF"', '"0x7FFF"', "config.out_of_range", "sentinels.int32[0]"),
+        ('"0x0067"', '"0x00670067"', "config.out_of_range", "guards[0].equals[0]"),
+        ("scale: 0.1", "scale: 0", "config.out_of_range", "values.active_energy_import.scale"),
+        ("scale: 0.1", "scale: 1e999999999", "config.out_of_range", "values.active_energy_import.scale"),
+        ("first: 8, last: 9", "first: 9, last: 8", "config.out_of_range", "limits.forbidden[0].last"),
+        ("decimals: 1\n    table: holding", "decimals: 1\n    table: input", "meter.atomic_in_two_tables", "atomic[0]"),
+    ],
+)
+def test_rules_within_a_profile(before: str, after: str, code: str, where: str) -> None:
+    assert before in PROFILE
+    found = faults(load_profile, PROFILE.replace(before, after, 1))
+    assert (code, where) in {(fault.code, fault.where.partition(" ")[2]) for fault in found}
+    assert all(next_step(fault) for fault in found)

@@ -1,0 +1,198 @@
+"""Every fault a file of a schema can have, made from the schema itself and one example that uses every field.
+
+    for slip in slips(Site, text): ...      one wrong thing each: the text, and the fault it must give
+
+A field that is added to the struct and not to the example is reported by `uncovered`, so that it cannot stay untested.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import inspect as shape
+from ruamel.yaml import YAML
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What is done to the value at `path`, and the code the fault must have."""
+
+    what: str
+    path: Path
+    code: str
+    data: Any
+
+    def __str__(self) -> str:
+        return f"{spoken(self.path)} {self.what}"
+
+    @property
+    def text(self) -> str:
+        return dumped(self.data)
+
+
+def loaded(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def dumped(data: Any) -> str:
+    yaml, out = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.width, yaml.sort_base_mapping_type_on_output = False, 10000, False
+    yaml.dump(data, out)
+    return out.getvalue()
+
+
+def spoken(path: Path) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def line_of(text: str, path: Path) -> int:
+    """The line at which the value (or key) at `path` stands in a dumped text, found by asking the YAML library."""
+    node = YAML(typ="safe", pure=True).compose(text)
+    line: int = node.start_mark.line + 1
+    for part in path:
+        if isinstance(part, int):
+            node = node.value[part]
+        else:
+            found = [value for key, value in node.value if key.value == part]
+            if not found:
+                return line
+            node = found[0]
+        line = node.start_mark.line + 1
+    return line
+
+
+def slips(cls: type, example: str) -> list[Slip]:
+    """One slip per field and way of being wrong."""
+    data = loaded(example)
+    return list(_walk(shape.type_info(cls), data, data, ()))
+
+
+def uncovered(cls: type, example: str) -> set[str]:
+    """Fields of the schema that the example does not use."""
+    return set(_unused(shape.type_info(cls), loaded(example), ()))
+
+
+def with_value(data: Any, path: Path, value: Any) -> Any:
+    """A copy of `data` with the value at `path` replaced."""
+    made = copy.deepcopy(data)
+    _holder(made, path)[path[-1]] = value
+    return made
+
+
+def _holder(data: Any, path: Path) -> Any:
+    for part in path[:-1]:
+        data = data[part]
+    return data
+
+
+def _inner(kind: shape.Type) -> shape.Type:
+    if isinstance(kind, shape.UnionType):
+        return next(choice for choice in kind.types if not isinstance(choice, shape.NoneType))
+    return kind
+
+
+def _walk(kind: shape.Type, here: Any, data: Any, path: Path) -> Iterator[Slip]:
+    kind = _inner(kind)
+    if path:
+        yield from _wrong_types(kind, data, path)
+        yield from _out_of_range(kind, data, path)
+    if isinstance(kind, shape.StructType):
+        yield from _fields(kind, here, data, path)
+    elif isinstance(kind, shape.VarTupleType):
+        for index, item in enumerate(here):
+            yield from _walk(kind.item_type, item, data, (*path, index))
+    elif isinstance(kind, shape.DictType):
+        for key, item in here.items():
+            yield from _walk(kind.value_type, item, data, (*path, key))
+
+
+def _fields(kind: shape.StructType, here: Any, data: Any, path: Path) -> Iterator[Slip]:
+    if kind.tag is not None:
+        tag = (*path, str(kind.tag_field))
+        yield Slip("of an unknown kind", tag, "config.not_allowed", with_value(data, tag, "zzz"))
+        yield Slip("of a kind that is no word", tag, "config.not_allowed", with_value(data, tag, ["zzz"]))
+        yield Slip("missing", path, "config.missing", _without(data, tag))
+    for field in kind.fields:
+        below = (*path, field.encode_name)
+        if field.encode_name not in here:
+            continue
+        if field.required:
+            yield Slip("missing", below, "config.missing", _without(data, below))
+        yield Slip("misspelt", (*path, field.encode_name + "x"), "config.misspelt", _renamed(data, below))
+        yield from _walk(field.type, here[field.encode_name], data, below)
+
+
+def _without(data: Any, path: Path) -> Any:
+    made = copy.deepcopy(data)
+    del _holder(made, path)[path[-1]]
+    return made
+
+
+def _renamed(data: Any, path: Path) -> Any:
+    made = copy.deepcopy(data)
+    holder = _holder(made, path)
+    entries = {f"{key}x" if key == path[-1] else key: value for key, value in holder.items()}
+    holder.clear()
+    holder.update(entries)
+    return made
+
+
+def _wrong_types(kind: shape.Type, data: Any, path: Path) -> Iterator[Slip]:
+    containers = (shape.StructType, shape.DictType, shape.VarTupleType)
+    number_like = (shape.IntType, shape.DecimalType)
+    wrong: list[Any] = [5] if isinstance(kind, containers) else [{"zzz": 1}, ["zzz"]]
+    if isinstance(kind, number_like):
+        wrong.append("many")
+    elif not isinstance(kind, (*containers, shape.LiteralType)):
+        wrong.append(5)
+    for value in wrong:
+        yield Slip(f"of a wrong type ({value})", path, "config.wrong_type", with_value(data, path, value))
+
+
+def _out_of_range(kind: shape.Type, data: Any, path: Path) -> Iterator[Slip]:
+    code = "config.out_of_range"
+    for value in _beyond(kind):
+        yield Slip(f"out of range ({str(value)[:20]!r})", path, code, with_value(data, path, value))
+    if isinstance(kind, shape.VarTupleType) and kind.min_length:
+        yield Slip("empty", path, "config.too_few", with_value(data, path, []))
+    if isinstance(kind, shape.VarTupleType) and kind.max_length:
+        many = [*(_holder(data, path)[path[-1]] * (kind.max_length + 1))][: kind.max_length + 1]
+        yield Slip("too long", path, "config.too_many", with_value(data, path, many))
+
+
+def _beyond(kind: shape.Type) -> Iterator[Any]:
+    """Values of the right YAML type that the constraints forbid."""
+    if isinstance(kind, shape.IntType):
+        yield from (kind.ge - 1,) if kind.ge is not None else ()
+        yield from (kind.le + 1,) if kind.le is not None else ()
+    elif isinstance(kind, shape.LiteralType):
+        yield "zzz" if isinstance(kind.values[0], str) else 99999
+    elif isinstance(kind, shape.StrType):
+        yield from ("\u2603 not like that",) if kind.pattern else ()
+        yield from ("",) if kind.min_length or kind.pattern else ()
+        yield from ("x" * (kind.max_length + 1),) if kind.max_length else ()
+
+
+def _unused(kind: shape.Type, here: Any, path: Path) -> Iterator[str]:
+    kind = _inner(kind)
+    if isinstance(kind, shape.StructType):
+        for field in kind.fields:
+            if field.encode_name in here:
+                yield from _unused(field.type, here[field.encode_name], (*path, field.encode_name))
+            else:
+                yield spoken((*path, field.encode_name))
+    elif isinstance(kind, shape.VarTupleType):
+        yield from _in_all([set(_unused(kind.item_type, item, (*path, 0))) for item in here])
+    elif isinstance(kind, shape.DictType):
+        yield from _in_all([set(_unused(kind.value_type, item, (*path, "*"))) for item in here.values()])
+
+
+def _in_all(unused: list[set[str]]) -> set[str]:
+    """A field is covered when one entry of a list uses it; a list without entries covers nothing."""
+    return set.intersection(*unused) if unused else set()
