@@ -84,9 +84,12 @@ class Office:
         run([script(COLLECTOR), "export", site, "--dir", str(self.folder), "--out", str(folder)], self.log)
 
 
-def audit(folder: Path, log: Path) -> str:
-    """What the auditor's tool says of an export that is clean. Raises DemoError when it is not."""
-    return run([script(VERIFY), str(folder)], log).strip()
+def audit(folder: Path, vkey: str, cosigner: str, log: Path) -> str:
+    """What the auditor's tool says of an export that is clean, given the keys of site and office from elsewhere.
+
+    Raises DemoError when it is not clean.
+    """
+    return run([script(VERIFY), str(folder), "--key", vkey, "--cosigner", cosigner], log).strip()
 
 
 def ledger(plan: MonitoringPlan, binding: Binding) -> Ledger:

@@ -37,6 +37,9 @@ class Stage:
     interrupt: Interrupt
     gateway: Gateway
     office: Office
+    #: Public keys, as an auditor has them from the project's papers.
+    vkey: str
+    cosigner: str
     terms: Ledger
     timezone: str
     #: Readings due in a whole period, all meters together.
@@ -65,9 +68,11 @@ def build(place: Layout, processes: Processes, interrupt: Interrupt, period: int
     (place.site / "site.yaml").write_text(layout.wiring(ports, broker, cosigner))
     plan_file, binding_file = place.site / "plan.yaml", place.root / "binding.json"
     plan_file.write_text(layout.adjusted(plan_file.read_text(), period))
-    office.enroll(SITE, gateway.check(binding_file), plan_file, binding_file)
+    vkey = gateway.check(binding_file)
+    office.enroll(SITE, vkey, plan_file, binding_file)
     processes.start("collector", office.serve(broker))
     processes.start("agent", gateway.serve)
+    awaited(gateway, processes)
     plan = plans.load(plan_file.read_text(), str(plan_file)).value
     binding = msgspec.json.decode(binding_file.read_bytes(), type=Binding)
     return Stage(
@@ -76,10 +81,27 @@ def build(place: Layout, processes: Processes, interrupt: Interrupt, period: int
         interrupt=interrupt,
         gateway=gateway,
         office=office,
+        vkey=vkey,
+        cosigner=cosigner,
         terms=ledger(plan, binding),
         timezone=plan.timezone,
         due=sum(plan.period // meter.every for meter in binding.meters),
     )
+
+
+def awaited(gateway: Gateway, processes: Processes) -> None:
+    """Return once the gateway gives account of itself. Raises DemoError when it does not in time."""
+    end = time.monotonic() + READY
+    while True:
+        processes.check()
+        try:
+            gateway.standing()
+        except DemoError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(LOOK / 4)
+        else:
+            return
 
 
 def show(stage: Stage, seconds: int | None) -> int:
@@ -150,7 +172,8 @@ def audited(stage: Stage) -> tuple[Fault, ...]:
     folder = stage.layout.export
     try:
         stage.office.export(SITE, folder)
-        print(f"\nexported to {folder}; the auditor's tool says:\n{audit(folder, stage.layout.commands)}")
+        said = audit(folder, stage.vkey, stage.cosigner, stage.layout.commands)
+        print(f"\nexported to {folder}; the auditor's tool says:\n{said}")
     except DemoError as error:
         problem = "; ".join(f.params.get("problem", f.code) for f in error.faults)
         return (fault("demo.not_clean", str(folder), problem=problem, folder=folder),)
