@@ -38,6 +38,7 @@ Complaint = tuple[Path, str, Mapping[str, object]]
 Rules = Mapping[type, Callable[[Any], Iterable[Complaint]]]
 
 MAX_TEXT = 2 * 1024 * 1024
+MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 _MISSING: Any = object()
 
@@ -65,7 +66,7 @@ def decode(text: str, cls: type[T], source: str, rules: Rules | None = None) -> 
     walk = _Walk(source, rules or {})
     value = walk.value(root, shape.type_info(cls), ())
     if walk.faults:
-        raise BadInput(*sorted(walk.faults, key=lambda f: _line_of(f.where)))
+        raise BadInput(*(found for _, found in sorted(walk.faults, key=lambda pair: pair[0])))
     return Document(value, source, walk.lines)
 
 
@@ -100,8 +101,10 @@ def passed_on(path: Path, error: MrvError) -> Iterator[Complaint]:
 def _compose(text: str, source: str) -> Node:
     if len(text) > MAX_TEXT:
         raise BadInput(fault("config.too_large", source, limit=MAX_TEXT))
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth, yaml.composer.warn_double_anchors = MAX_DEPTH, False  # anchors are refused below, as faults
     try:
-        root: Node | None = YAML(typ="safe", pure=True).compose(text)
+        root: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadInput(fault("config.yaml_syntax", f"{source}:{line}", problem=error.problem or "?")) from error
@@ -118,16 +121,16 @@ class _Walk:
     def __init__(self, source: str, rules: Rules) -> None:
         self.source = source
         self.rules = rules
-        self.faults: list[Fault] = []
+        self.faults: list[tuple[int, Fault]] = []
         self.lines: dict[Path, int] = {}
 
     def complain(self, path: Path, code: str, **params: object) -> Any:
-        self.faults.append(fault(code, _where(self.source, self.lines, path), **params))
+        self.faults.append((_line(self.lines, path), fault(code, _where(self.source, self.lines, path), **params)))
         return _MISSING
 
     def value(self, node: Node, kind: shape.Type, path: Path) -> Any:
         """The value of `node` as `kind`, or _MISSING after complaining."""
-        self.lines[path] = node.start_mark.line + 1
+        self.lines.setdefault(path, node.start_mark.line + 1)
         if node.anchor is not None:
             return self.complain(path, "config.alias")
         if isinstance(kind, shape.UnionType):
@@ -163,18 +166,19 @@ class _Walk:
             if key.value == field:
                 if isinstance(value, ScalarNode) and value.value in tagged:
                     return self._struct(node, tagged[value.value], path)
-                self.lines[(*path, field)] = value.start_mark.line + 1
+                self.lines[(*path, field)] = key.start_mark.line + 1
                 return self.complain((*path, field), "config.not_allowed", found=_name(value), allowed=allowed)
         return self.complain(path, "config.missing", field=field, expected=f"one of {allowed}")
 
     def _pairs(self, node: Node, path: Path) -> Iterator[tuple[str, Node]]:
         seen: set[str] = set()
         for key, value in node.value:
-            name = key.value if isinstance(key, ScalarNode) else ""
+            name = _shown(key.value) if isinstance(key, ScalarNode) else ""
             if not name:
                 self.complain(path, "config.wrong_type", expected="a plain key", found=_name(key))
-            elif name in seen:
-                self.lines[(*path, name)] = key.start_mark.line + 1
+                continue
+            self.lines[(*path, name)] = key.start_mark.line + 1
+            if name in seen:
                 self.complain((*path, name), "config.duplicate_key", field=name)
             else:
                 seen.add(name)
@@ -190,7 +194,6 @@ class _Walk:
             if name in fields:
                 given[fields[name].name] = self._field(value, kind, fields[name], path)
             elif not (kind.tag is not None and name == kind.tag_field):
-                self.lines[(*path, name)] = value.start_mark.line + 1
                 self._unknown(name, [*fields], path)
         for name, field in fields.items():
             if field.required and field.name not in given:
@@ -205,8 +208,9 @@ class _Walk:
 
     def _field(self, node: Node, kind: shape.StructType, field: shape.Field, path: Path) -> Any:
         here = (*path, field.encode_name)
+        before = len(self.faults)
         found = self.value(node, field.type, here)
-        if found is not _MISSING:
+        if len(self.faults) == before:  # a list with one bad entry is not well either
             for below, code, params in _field_rule(kind.cls)(field.name, found):
                 self.complain((*here, *below), code, **params)
         return found
@@ -231,14 +235,11 @@ class _Walk:
             return self.complain(path, "config.wrong_type", expected="a mapping", found=_name(node))
         found: dict[Any, Any] = {}
         for name, value in self._pairs(node, path):
-            self.lines[(*path, name)] = value.start_mark.line + 1
             key = self._converted(name, kind.key_type, (*path, name))
             found[key] = self.value(value, kind.value_type, (*path, name))
         return found
 
     def _scalar(self, node: Node, kind: shape.Type, path: Path) -> Any:
-        if isinstance(kind, shape.AnyType):
-            return _plain(node)
         if not isinstance(node, ScalarNode) or not _fits(node, kind):
             return self.complain(path, "config.wrong_type", expected=_expected(kind), found=_name(node))
         return self._converted(node.value, kind, path)
@@ -246,13 +247,13 @@ class _Walk:
     def _converted(self, text: str, kind: shape.Type, path: Path) -> Any:
         try:
             return msgspec.convert(_native(text, kind), _rebuilt(kind))
-        except (msgspec.ValidationError, InvalidOperation, ValueError, OverflowError):
-            return self.complain(path, "config.out_of_range", found=text, expected=_expected(kind))
+        except (msgspec.ValidationError, InvalidOperation, ValueError, KeyError, OverflowError):
+            return self.complain(path, "config.out_of_range", found=_shown(text), expected=_expected(kind))
 
 
 def _native(text: str, kind: shape.Type) -> Any:
     if isinstance(kind, shape.BoolType):
-        return text.lower() == "true"
+        return {"true": True, "false": False}[text.lower()]  # a YAML 1.1 header or a tag makes booleans of other words
     if isinstance(kind, shape.IntType):
         return int(text.replace("_", ""), 0)
     if isinstance(kind, shape.LiteralType) and all(isinstance(v, int) for v in kind.values):
@@ -262,6 +263,7 @@ def _native(text: str, kind: shape.Type) -> Any:
         if not number.is_finite():
             raise ValueError(text)
         return number
+    text.encode()  # raises for half a character ("\ud800"), which can be written nowhere
     return text
 
 
@@ -302,17 +304,15 @@ def _fits(node: Node, kind: shape.Type) -> bool:
 
 def _is_number(text: str) -> bool:
     try:
-        return Decimal(text).is_finite()
+        return text.isascii() and Decimal(text).is_finite()
     except InvalidOperation:
         return False
 
 
-def _plain(node: Node) -> Any:
-    if isinstance(node, MappingNode):
-        return {key.value: _plain(value) for key, value in node.value}
-    if isinstance(node, SequenceNode):
-        return [_plain(item) for item in node.value]
-    return node.value
+def _shown(text: str) -> str:
+    """A value or a key as it can be printed anywhere, on one line."""
+    short = text if len(text) <= 80 else f"{text[:80]}..."
+    return short.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
 
 
 def _name(node: Node) -> str:
@@ -322,7 +322,7 @@ def _name(node: Node) -> str:
         return "a list"
     kind = str(node.tag).removeprefix(_TAG)
     spoken = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true/false", "null": "nothing"}
-    return f"{spoken.get(kind, kind)} ({node.value})" if kind != "null" else "nothing"
+    return f"{spoken.get(kind, kind)} ({_shown(node.value)})" if kind != "null" else "nothing"
 
 
 def _expected(kind: shape.Type) -> str:
@@ -330,10 +330,10 @@ def _expected(kind: shape.Type) -> str:
     if isinstance(kind, shape.UnionType):
         return " or ".join(_expected(c) for c in kind.types if not isinstance(c, shape.NoneType))
     if isinstance(kind, shape.IntType):
-        low, high = kind.ge, kind.le
-        return "a whole number" + (f" from {low} to {high}" if low is not None and high is not None else "")
+        return "a whole number" + _between(kind.ge, kind.le)
     if isinstance(kind, shape.StrType):
-        return f"text like {kind.pattern}" if kind.pattern else "text"
+        length = _between(kind.min_length, kind.max_length)
+        return f"text like {kind.pattern}" if kind.pattern else f"text{length} characters" if length else "text"
     if isinstance(kind, shape.LiteralType):
         return "one of " + ", ".join(str(v) for v in kind.values)
     if isinstance(kind, shape.EnumType):
@@ -350,16 +350,19 @@ def _expected(kind: shape.Type) -> str:
     return spoken.get(type(kind), "a value")
 
 
+def _between(low: int | None, high: int | None) -> str:
+    if low is not None and high is not None:
+        return f" from {low} to {high}"
+    return f" of {low} or more" if low is not None else f" of {high} or less" if high is not None else ""
+
+
 def _where(source: str, lines: dict[Path, int], path: Path) -> str:
     name = ""
     for part in path:
         name += f"[{part}]" if isinstance(part, int) else (f".{part}" if name else part)
-    for end in range(len(path), -1, -1):
-        if path[:end] in lines:
-            return f"{source}:{lines[path[:end]]} {name}".rstrip()
-    return f"{source}:1 {name}".rstrip()
+    return f"{source}:{_line(lines, path)} {name}".rstrip()
 
 
-def _line_of(where: str) -> int:
-    number = where.partition(" ")[0].rpartition(":")[2]
-    return int(number) if number.isdigit() else 0
+def _line(lines: dict[Path, int], path: Path) -> int:
+    """The line of `path`, or of its nearest parent that stands in the file."""
+    return next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), 1)
