@@ -150,9 +150,10 @@ def decode(data: bytes) -> AnyLeaf | None:
         return None
     try:
         leaf = _DECODER.decode(data)
-    except msgspec.DecodeError as error:
+        canonical = rfc8785.dumps(msgspec.to_builtins(leaf))
+    except (msgspec.DecodeError, UnicodeDecodeError, rfc8785.CanonicalizationError) as error:
         raise BadInput(fault("log.leaf_malformed", kind=kind, problem=str(error))) from error
-    if rfc8785.dumps(msgspec.to_builtins(leaf)) != data:
+    if canonical != data:
         raise BadInput(fault("log.leaf_not_canonical", kind=kind))
     return leaf
 
