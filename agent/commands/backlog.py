@@ -1,0 +1,30 @@
+"""`mrv-agent backlog`: what the office has not acknowledged yet."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from agent import health
+from agent.commands.common import add_json, command, emit, state_of
+from agent.commands.status import when
+
+
+def add(commands: Any) -> None:
+    parser = command(commands, "backlog", "show what waits for the office's receipt", "mrv-agent backlog --json")
+    add_json(parser)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    status = health.read(state_of(arguments))
+    log = status.log
+    if arguments.json:
+        emit({"as_of": status.updated, **msgspec.to_builtins(log)})
+        return 0
+    print(f"as of {when(status.updated)}: {log.size} leaves, {log.received} acknowledged by the office")
+    if log.waiting:
+        print(f"{log.waiting} checkpoints wait for a receipt, the oldest since {when(log.waiting_since)}")
+    return 0

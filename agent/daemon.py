@@ -1,0 +1,261 @@
+"""The agent's table of contents: what is wired to what, what runs when, who owns the clock, how it ends.
+
+    bus loops --round--> recorder --leaves--> store (one transaction)
+        |                   |  ledger: gaps before, periods closed after
+    timekeeper --clock leaf-'        '--checkpoint--> publisher --bundle--> broker
+                                                          ^--receipt-- office
+
+At start the log is read back, the new run is written into it, what the agent was down for becomes gaps; then the same
+code runs as ever after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from agent import begin, config, health, keys, store
+from agent.clock import Clock, Moment, SystemClock, Timekeeper
+from agent.close import Ledger
+from agent.config import Setup
+from agent.lock import locked
+from agent.poll import BusLoop, Turn
+from agent.publish import Publisher
+from agent.record import Recorder
+from agent.store import Store
+from drivers.bus import Bus, TcpBus
+from drivers.meter import Meter
+from link.mqtt import Endpoint
+from mrv.errors import Fault, MrvError
+from mrv.leaf import Clock as ClockLeaf
+from mrv.log.checkpoint import Checkpoint, issue
+from mrv.log.note import SigningKey
+from mrv.reading import ClockState
+from mrv.restore import restored
+
+#: A checkpoint is cut at least this often while there is something to sign.
+CHECKPOINT_MS = 15 * 60 * 1000
+STATUS_S = 5
+INTEGRITY_DAYS = 7
+FIRST_INTEGRITY_MIN = 10
+_log = logging.getLogger("mrv-agent")
+
+
+def run(folder: Path, state: Path) -> None:
+    """Run until SIGTERM or SIGINT. Raises MrvError when configuration, key, lock or database are not fit for it."""
+    setup = config.load(folder)
+    with locked(state):
+        key = keys.load(state, keys.origin(setup.site.org, setup.site.site))
+        log = Store(state / store.FILE)
+        try:
+            asyncio.run(Daemon(setup, key, log, SystemClock(), state).run())
+        finally:
+            log.close()
+
+
+class Daemon:
+    """One run of the agent."""
+
+    def __init__(self, setup: Setup, key: SigningKey, log: Store, clock: Clock, state: Path) -> None:
+        self.setup = setup
+        self.key = key
+        self.store = log
+        self.clock = clock
+        self.state = state
+        self.damage: Fault | None = None
+        self.foreign: Fault | None = None
+        book = restored(log, verify=False)
+        self.ledger = Ledger(book, [meter.id for meter in setup.site.meters])
+        self.recorder = Recorder(log, self.ledger, self._sign, self._checkpointed)
+        self.time = Timekeeper(
+            clock,
+            boot=begin.boot_number(book, clock.boot_id),
+            source=setup.site.clock.sync,
+            announce=self._clock_changed,
+        )
+        self.buses: dict[str, Bus] = {}
+        self.loops: list[BusLoop] = []
+        self.publisher: Publisher | None = None
+        self._scheduler: AsyncIOScheduler | None = None
+        self._last_cut = 0
+
+    # -- life -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Begin, go on until a signal or a fault that must not be ignored, end in order."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await self._begin()
+        self.publisher = self._publisher()
+        self.loops = self._bus_loops()
+        self._schedule()
+        work: list[Coroutine[Any, Any, None]] = [self.recorder.run(), self.publisher.run()]
+        tasks = [asyncio.create_task(job) for job in (*work, *(loop.run() for loop in self.loops))]
+        ending = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([*tasks, ending], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {ending}:
+                task.result()
+        finally:
+            await self._end([*tasks, ending])
+
+    async def _begin(self) -> None:
+        """Write this run into the log, account for the time since the last one, and say what readings mean now."""
+        now = self.time.now()
+        self._last_cut = now.boottime
+        book = self.ledger.book
+        opening = begin.opening(book, self.setup, self.key.vkey, now, self.clock.boot_id, clean=self.store.clean)
+        await self.recorder.append(list(opening), now)
+        await self.recorder.drain()
+        if now.state is not ClockState.UNKNOWN:
+            await self.recorder.append(self.ledger.overdue(now.ts, now), now)
+        await self.recorder.append(list(begin.configuration(book, self.setup, now)), now)
+        _log.info("log %s opened at size %d, clock %s", self.key.name, self.store.size, now.state)
+
+    async def _end(self, tasks: list[asyncio.Task[Any]]) -> None:
+        """Stop asking, keep what was seen, sign it, say goodbye."""
+        if self._scheduler:
+            self._scheduler.shutdown(wait=False)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for bus in self.buses.values():
+            await bus.close()
+        try:
+            await self.recorder.drain()
+            await self.recorder.checkpoint(self.time.now(), clean=True)
+        finally:
+            if self.publisher:
+                await self.publisher.stop()
+            self._write_status("stopped")
+
+    # -- wiring -----------------------------------------------------------------------------------------------
+
+    def _bus_loops(self) -> list[BusLoop]:
+        site = self.setup.site
+        bound = {meter.meter: meter for meter in self.setup.binding.meters}
+        for line in site.buses:
+            self.buses[line.id] = TcpBus(line.host, line.port, timeout=line.timeout, retries=line.retries)
+        turns: dict[str, list[Turn]] = {line.id: [] for line in site.buses}
+        for meter in site.meters:
+            profile = self.setup.profiles[meter.profile]
+            source = Meter(bound[meter.id], profile, self.buses[meter.bus], meter.unit)
+            turns[meter.bus].append(Turn(meter=meter.id, every=meter.every, source=source))
+        number = self.ledger.book.config.number if self.ledger.book.config else 0
+        return [
+            BusLoop(listed, self.time, config=number, emit=self.recorder.put, frontier=self.ledger.frontier)
+            for listed in turns.values()
+            if listed
+        ]
+
+    def _publisher(self) -> Publisher:
+        office = self.setup.site.collector
+        return Publisher(
+            self.setup.site.site,
+            Endpoint(host=office.host, port=office.port),
+            self.store,
+            self.clock,
+            key=self.key.public,
+            cosigners=self.setup.cosigners,
+            on_receipt=self._write_status,
+            on_foreign=self._rolled_back,
+        )
+
+    def _schedule(self) -> None:
+        """Everything that is done now and then; the polling is not among it (agent/poll.py)."""
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+        self._add_jobs()
+        self._scheduler.start()
+
+    def _add_jobs(self) -> None:
+        """Anew after every clock leaf: an interval counted from a start in the future would be silent until then."""
+        if self._scheduler is None:
+            return
+        self._scheduler.remove_all_jobs()
+        now, add = datetime.now(UTC), self._scheduler.add_job
+        first_check = now + timedelta(minutes=FIRST_INTEGRITY_MIN)
+        add(self._heartbeat, "interval", seconds=STATUS_S, start_date=now, next_run_time=now)
+        add(self._checkpoint_by_time, "interval", minutes=1, start_date=now)
+        add(self._check_integrity, "interval", days=INTEGRITY_DAYS, start_date=now, next_run_time=first_check)
+
+    # -- what happens when ------------------------------------------------------------------------------------
+
+    def _clock_changed(self, leaf: ClockLeaf) -> None:
+        """Into the log before anything stamped after it; jobs counted on wall time start counting again."""
+        _log.info("clock: %s, now %s, moved by %d ms", leaf.why, leaf.clock, leaf.step)
+        self.recorder.put(leaf)
+        self._add_jobs()
+
+    def _sign(self, size: int, root: bytes) -> str:
+        return issue(Checkpoint(self.key.name, size, root), self.key)
+
+    def _checkpointed(self) -> None:
+        self._last_cut = self.clock.read().boottime
+        if self.publisher:
+            self.publisher.wake()
+
+    def _rolled_back(self, why: Fault) -> None:
+        """The office holds a history we do not: sign nothing on top of it, keep recording, say so."""
+        _log.error("%s %s", why.code, why.params)
+        self.recorder.signing = False
+        self.foreign = why
+
+    async def _heartbeat(self) -> None:
+        self._write_status()
+
+    async def _checkpoint_by_time(self) -> None:
+        now = self.time.now()
+        if now.boottime - self._last_cut <= CHECKPOINT_MS:
+            return
+        try:
+            await self.recorder.checkpoint(now)
+        except MrvError as error:  # the disk may take it the next time
+            _log.error("%s", error)
+
+    async def _check_integrity(self) -> None:
+        try:
+            await asyncio.to_thread(self.store.rehash)
+            self.damage = None
+        except MrvError as error:
+            _log.error("%s", error)
+            self.damage = error.faults[0]
+
+    def _write_status(self, state: str = "running") -> None:
+        try:
+            health.write(self.state, self._status(state, self.time.now()))
+        except (OSError, MrvError) as error:
+            _log.warning("the status file could not be written: %s", error)
+
+    def _status(self, state: str, now: Moment) -> health.Status:
+        book, publisher = self.ledger.book, self.publisher
+        troubles = [self.foreign, self.damage, self.recorder.trouble]
+        if publisher:
+            troubles += [publisher.mqtt.trouble, publisher.answer]
+        return health.Status(
+            state=state,
+            pid=os.getpid(),
+            updated=now.ts,
+            site=self.setup.site.site,
+            origin=self.key.name,
+            vkey=self.key.vkey,
+            clock=now.state,
+            config=book.config.number if book.config else 0,
+            seq=book.seq,
+            closed_until=book.last_end,
+            log=health.log(self.store.backlog()),
+            link_up=bool(publisher and publisher.uplink.up),
+            office_away=bool(publisher and publisher.uplink.office_away),
+            meters=health.meters(self.loops),
+            alarms=health.alarms(troubles),
+        )

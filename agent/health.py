@@ -1,0 +1,114 @@
+"""The daemon's state of health as one small file: what `status` and `backlog` print, and nobody reads the database for.
+
+Written beside and moved into place, so a reader sees the old one or the new one. Facts and alarms only; sentences are
+made by whoever prints them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mrv.errors import BadInput, Fault, fault
+from mrv.reading import ClockState, GapReason
+
+if TYPE_CHECKING:  # `status` must not load the database and the bus to read a small file
+    from agent.poll import BusLoop, Turn
+    from agent.store import Backlog
+
+FILE = "status.json"
+
+
+class Meter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One meter: its last reading (UTC ms), how long that took (ms), and for how many turns it has been failing."""
+
+    last_read: int | None
+    latency: int
+    failures: int = 0
+    why: GapReason | None = None
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault that stands now."""
+
+    code: str
+    where: str
+    params: dict[str, str]
+
+    @property
+    def fault(self) -> Fault:
+        return Fault(self.code, self.where, dict(self.params))
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """Leaves written, signed, and acknowledged by the office; checkpoints without receipt, the oldest of when (ms)."""
+
+    size: int
+    signed: int
+    received: int
+    waiting: int
+    waiting_since: int | None
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole file. Times are UTC ms."""
+
+    v: int = 1
+    state: str
+    pid: int
+    updated: int
+    site: str
+    origin: str
+    vkey: str
+    clock: ClockState
+    config: int
+    seq: int
+    closed_until: int | None
+    log: Log
+    link_up: bool
+    office_away: bool
+    meters: dict[str, Meter]
+    alarms: tuple[Alarm, ...]
+
+
+def meters(loops: Iterable[BusLoop]) -> dict[str, Meter]:
+    """How each meter is doing, by id."""
+    return {turn.meter: _meter(turn) for loop in loops for turn in loop.turns}
+
+
+def _meter(turn: Turn) -> Meter:
+    patience = turn.patience
+    return Meter(last_read=turn.last_read, latency=patience.latency, failures=patience.failures, why=patience.reason)
+
+
+def alarms(faults: Iterable[Fault | None]) -> tuple[Alarm, ...]:
+    """The faults that stand."""
+    return tuple(Alarm(code=f.code, where=f.where, params=f.params) for f in faults if f is not None)
+
+
+def log(backlog: Backlog) -> Log:
+    return Log(**asdict(backlog))
+
+
+def write(state: Path, status: Status) -> None:
+    """Put the file in place; a full disk leaves the old one standing. Raises OSError for the daemon to log."""
+    path = state / FILE
+    beside = path.with_suffix(".tmp")
+    beside.write_bytes(msgspec.json.format(msgspec.json.encode(status), indent=2) + b"\n")
+    os.replace(beside, path)  # noqa: PTH105 (the atomic one, by its own name)
+
+
+def read(state: Path) -> Status:
+    """The status as last written. Raises BadInput when there is none."""
+    path = state / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Status)
+    except FileNotFoundError as error:
+        raise BadInput(fault("agent.no_status", str(path))) from error
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadInput(fault("agent.status_unreadable", str(path), problem=error)) from error
