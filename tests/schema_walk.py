@@ -52,18 +52,19 @@ def spoken(path: Path) -> str:
 
 
 def line_of(text: str, path: Path) -> int:
-    """The line at which the value (or key) at `path` stands in a dumped text, found by asking the YAML library."""
+    """The line at which `path` stands in a dumped text (a field: its key), found by asking the YAML library."""
     node = YAML(typ="safe", pure=True).compose(text)
     line: int = node.start_mark.line + 1
     for part in path:
         if isinstance(part, int):
             node = node.value[part]
+            line = node.start_mark.line + 1
         else:
-            found = [value for key, value in node.value if key.value == part]
+            found = [(key, value) for key, value in node.value if key.value == part]
             if not found:
                 return line
-            node = found[0]
-        line = node.start_mark.line + 1
+            key, node = found[0]
+            line = key.start_mark.line + 1
     return line
 
 

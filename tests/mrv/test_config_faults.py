@@ -1,4 +1,4 @@
-"""Every field of the wiring and of a profile: missing, of a wrong type, out of range, misspelt.
+"""Every field of the wiring, a profile, a plan and a methodology: missing, of a wrong type, out of range, misspelt.
 
 Each gives a fault with file, line and field, a sentence and what to do; several at once are all reported.
 """
@@ -15,8 +15,12 @@ import schema_walk
 from schema_walk import Slip
 
 from drivers import profiles, wiring
+from mrv import plan
 from mrv.errors import BadInput, Fault
 from mrv.messages import next_step, what
+from mrv.methodology import catalogue
+from mrv.methodology.catalogue import Methodology
+from mrv.plan import MonitoringPlan
 from mrv.profile import Profile
 
 SITE = """
@@ -73,6 +77,54 @@ read: [active_energy_import]
 """
 
 
+PLAN = """
+site: demo-factory
+timezone: Asia/Ho_Chi_Minh
+period: 900
+clock: [S]
+min_coverage: 0.5
+points:
+  - {id: PV-AC, scope: the plant, evidence: meter, diagram: Q1}
+projects:
+  - id: pv
+    title: Rooftop PV
+    reference: VN001
+    methodology: VN_AM007_ver01.0
+    crediting_start: 2026-01-01
+    crediting_end: 2035-12-31
+    ex_ante: {}
+    monitored: {}
+    items:
+      - id: roof
+        title: All of it
+        ex_ante:
+          EF_RE: {value: 0.3, unit: tCO2/MWh, provenance: {document: PDD, date: 2026-01-01, locator: page 7}}
+        monitored:
+          EG:
+            plus: [{point: PV-AC, register: active_energy_export}]
+            minus: [{point: PV-AC, register: active_energy_import}]
+"""
+
+METHODOLOGY = """
+id: SOME_METHODOLOGY
+version: "01.0"
+title: Some methodology
+status: provisional
+sources: [{what: a page, url: https://example.org, read: 2026-01-01}]
+notes: [beware]
+symbols:
+  EC: {kind: monitored, per: item, unit: MWh, description: used}
+  EF: {kind: ex_ante, per: project, unit: tCO2/MWh, description: factor, range: {least: 0.05, most: 2}}
+  RE_p: {kind: computed, per: project, unit: tCO2, description: reference}
+  PE_p: {kind: computed, per: project, unit: tCO2, description: project}
+  ER_p: {kind: computed, per: project, unit: tCO2, description: reduction}
+equations:
+  - RE_p = sum_i(EC[i]) * EF
+  - PE_p = 0
+  - ER_p = RE_p - PE_p
+"""
+
+
 def load_site(text: str) -> object:
     return wiring.load(text, "f.yaml", profiles.library())
 
@@ -84,8 +136,10 @@ def load_profile(text: str) -> object:
 SCHEMAS: list[tuple[type, str, Callable[[str], Any]]] = [
     (wiring.Site, SITE, load_site),
     (Profile, PROFILE, load_profile),
+    (MonitoringPlan, PLAN, lambda text: plan.load(text, "f.yaml")),
+    (Methodology, METHODOLOGY, lambda text: catalogue.load(text, "f.yaml")),
 ]
-IDS = ["site.yaml", "profile"]
+IDS = ["site.yaml", "profile", "plan.yaml", "methodology"]
 SLIPS = [
     pytest.param(slip, load, id=f"{IDS[n]} {slip}")
     for n, (c, e, load) in enumerate(SCHEMAS)
