@@ -8,6 +8,7 @@ connection, not the log: receipts go through the store, a rollback is told to th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -29,7 +30,8 @@ from mrv.log.note import VerifyKey
 TOGETHER = 256 * 1024
 #: Messages that may wait; more are dropped: receipts come again, everything else is only advice.
 _INBOX = 64
-#: How long a goodbye may take, in seconds.
+#: How long the last receipt may take when we leave, and how long the goodbye, in seconds.
+_LAST_RECEIPT_S = 5
 _GOODBYE_S = 3
 _log = logging.getLogger(__name__)
 
@@ -92,18 +94,26 @@ class Publisher:
         """Until cancelled."""
         self.mqtt.start()
         while True:
-            while not self._inbox.empty():
-                await self._take(self._inbox.get_nowait())
-            await self._act()
-            try:
-                async with asyncio.timeout(LOOK_AGAIN_MS / 1000):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            self._wake.clear()
+            await self._turn()
+
+    async def _turn(self) -> None:
+        while not self._inbox.empty():
+            await self._take(self._inbox.get_nowait())
+        await self._act()
+        try:
+            async with asyncio.timeout(LOOK_AGAIN_MS / 1000):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
 
     async def stop(self) -> None:
-        """Say that we leave, as far as the broker still listens."""
+        """After `run` was cancelled: get the last receipt if the office listens, then say that we leave."""
+        self._read_store()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_RECEIPT_S):
+                while self._signed > self.received and self.uplink.listening:
+                    await self._turn()
         goodbye = self.mqtt.publish(topic(self._site, "up/state"), _presence("offline"), retain=True)
         await asyncio.to_thread(goodbye.wait, _GOODBYE_S)
         await asyncio.to_thread(self.mqtt.stop)

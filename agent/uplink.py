@@ -54,6 +54,11 @@ class Uplink:
     failures: int = 0
     not_before: int = 0
 
+    @property
+    def listening(self) -> bool:
+        """Whether a receipt can be hoped for soon."""
+        return self.up and not self.office_away and not self.halted and not self.failures
+
     def decide(self, *, unsent: bool, now: int) -> Act:
         """`unsent`: there is a checkpoint without receipt."""
         if not self.up or self.halted:
