@@ -115,6 +115,7 @@ def _period(entry: dict[str, Any], terms: Ledger) -> Period:
         for obis, register in usage["registers"].items()
     }
     return Period(
+        index=entry["index"],
         start=entry["from"],
         end=entry["to"],
         shares=tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -105,7 +106,10 @@ def awaited(gateway: Gateway, processes: Processes) -> None:
 
 
 def show(stage: Stage, seconds: int | None) -> int:
-    """Print each period as it is judged, until `seconds` after the first receipt or a signal; how many were printed."""
+    """Print each period once it has its verdict and its receipt, until `seconds` after the first receipt or a signal.
+
+    Gives how many were printed. Raises DemoError when a program ends by itself or the first receipt does not come.
+    """
     printed, began = 0, time.monotonic()
     until: float | None = None
     while not stage.interrupt.asked and (until is None or time.monotonic() < until):
@@ -115,18 +119,19 @@ def show(stage: Stage, seconds: int | None) -> int:
             until = time.monotonic() + seconds if seconds else float("inf")
         elif until is None and time.monotonic() - began > FIRST:
             raise DemoError(fault("demo.no_receipt", seconds=FIRST, logs=stage.layout.logs))
-        printed = lines(stage, stage.periods(), printed, standing)
+        covered = [period for period in stage.periods() if period.index < standing.receipt]
+        printed = lines(stage, covered, printed, standing)
         stage.interrupt.wait(LOOK)
     return printed
 
 
-def lines(stage: Stage, found: tuple[Period, ...], printed: int, standing: Standing) -> int:
+def lines(stage: Stage, found: Sequence[Period], printed: int, standing: Standing) -> int:
     """Print what is new in `found`; gives how many are printed now."""
     for number in range(printed, len(found)):
         if number and number % view.PAGE == 0:
-            print(view.head(tuple(stage.terms)))
+            print(f"\n{view.head(tuple(stage.terms))}")
         print(view.line(found[number], standing, stage.zone), flush=True)
-    return len(found)
+    return max(printed, len(found))
 
 
 def end(stage: Stage, printed: int, *, wanted: int) -> tuple[Fault, ...]:

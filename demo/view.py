@@ -9,7 +9,7 @@ from decimal import Decimal
 
 #: Lines after which the head of the table is repeated.
 PAGE = 20
-CAVEAT = "indicative, provisional: not for submission (emission factors and efficiencies are invented)"
+CAVEAT = "indicative, provisional: not for submission (the emission factors are invented)"
 _NOTHING = "-"
 
 
@@ -24,8 +24,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """One period [start, end) in UTC ms, as the office judged it. `reasons`: why it is not admitted."""
+    """One period [start, end) in UTC ms, as the office judged it. `reasons`: why it is not admitted.
 
+    `index` is the place of its summary in the log: a receipt over more leaves than that covers it.
+    """
+
+    index: int
     start: int
     end: int
     shares: tuple[Share, ...]
@@ -61,8 +65,8 @@ signature and that nothing it already held was changed or left out, keeps every 
 From then on neither side can alter a reading without being found out. Apart from that the office computes the period
 again from the raw register words: only if it arrives at the same figures is the period ADMITTED.
 
-Energy in kWh; reduction in kg CO2 equivalent: {CAVEAT}.
-Log and receipt in leaves, the entries of the log; times are the factory's own ({zone}).
+Energy in kWh. Reduction in kg CO2 equivalent: {CAVEAT}.
+Log and receipt in leaves, the entries of the log. Times are the factory's own ({zone}). A line every {period} s:
 """
 
 

@@ -66,6 +66,7 @@ def test_a_plan_it_does_not_know_is_refused() -> None:
 
 
 PERIOD = view.Period(
+    index=80,
     start=1_795_000_000_000,
     end=1_795_000_010_000,
     shares=(
@@ -89,7 +90,7 @@ def test_a_line_stands_under_its_head() -> None:
 
 def test_a_refused_period_says_why_and_does_not_count() -> None:
     refused = view.Period(
-        start=PERIOD.start, end=PERIOD.end, shares=PERIOD.shares, expected=30, read=3,
+        index=90, start=PERIOD.start, end=PERIOD.end, shares=PERIOD.shares, expected=30, read=3,
         verdict="quarantined", reasons=("coverage",),
     )  # fmt: skip
     assert view.line(refused, view.Standing(log=1, receipt=1), zone("Asia/Ho_Chi_Minh")).endswith(
