@@ -71,13 +71,14 @@ class TcpBus:
         self._turn = asyncio.Lock()
         self._connection: _Connection | None = None
         self._transaction = 0
+        self._closings = 0
         self._rest = 0
         self._rested_at = 0.0
 
     async def read(self, unit: int, table: Table, address: int, count: int) -> tuple[int, ...]:
         async with self._turn:
             deadline = _now() + self._budget
-            attempts = self._retries
+            attempts, closings = self._retries, self._closings
             while True:
                 try:
                     return await self._attempt(unit, table, address, count, deadline)
@@ -87,8 +88,11 @@ class TcpBus:
                         raise
                 attempts -= 1
                 await asyncio.sleep(pause / 1000)
+                if closings != self._closings:
+                    raise Unreachable(fault("meter.line_closed", self.where))
 
     async def close(self) -> None:
+        self._closings += 1
         self._drop()
 
     async def _attempt(self, unit: int, table: Table, address: int, count: int, deadline: float) -> tuple[int, ...]:
@@ -120,7 +124,11 @@ class TcpBus:
         if _now() < self._rested_at:
             raise _NotOpened(fault("meter.line_resting", self.where))
         connection = self._connection = _Connection(self._address, self._transaction)
-        if not await connection.open(self._patience(deadline)):
+        opened = await connection.open(self._patience(deadline))
+        if self._connection is not connection:
+            connection.close()
+            raise Unreachable(fault("meter.line_closed", self.where))
+        if not opened:
             self._rest = min(max(2 * self._rest, REST[0]), REST[1])
             self._rested_at = _now() + self._rest
             raise _NotOpened(fault("meter.gap_unreachable", self.where))

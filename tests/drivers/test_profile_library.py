@@ -1,0 +1,110 @@
+"""Every profile file is a test: schema, name, plan, round trip through the log; its words are used and needed."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import msgspec
+import pytest
+
+from drivers import blocks, profiles
+from mrv import codec, leaf
+from mrv.binding import Settings
+from mrv.errors import BadInput
+from mrv.profile import MEASURANDS, WORDS, Profile
+
+NAMES = profiles.names()
+BASE = 40069
+
+
+@pytest.fixture(params=NAMES)
+def profile(request: pytest.FixtureRequest) -> Profile:
+    return profiles.library()[request.param]
+
+
+def base(profile: Profile) -> int:
+    return BASE if profile.relative else 0
+
+
+def test_the_library_is_what_the_folder_holds() -> None:
+    assert (
+        set(profiles.library()) == set(NAMES) == {"eastron_sdm630", "sunspec_inverter_3p", "sunspec_inverter_3p_float"}
+    )
+
+
+def test_an_unknown_profile_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(BadInput) as caught:
+        profiles.source_text("../secret")
+    assert caught.value.faults[0].params["known"] == ", ".join(NAMES)
+
+
+def test_the_file_name_is_the_id_and_the_text_can_be_shown(profile: Profile) -> None:
+    assert f"id: {profile.id}\n" in profiles.source_text(profile.id)
+
+
+def test_it_says_where_its_numbers_come_from(profile: Profile) -> None:
+    assert len(profile.sources) >= 2 or profile.confidence != "high"
+    assert profile.caveats
+
+
+def test_an_agent_reads_energy_and_something_to_check_it_with(profile: Profile) -> None:
+    read = {MEASURANDS[name] for name in profile.read}
+    assert any(measurand.cumulative for measurand in read)
+    assert MEASURANDS["active_power"] in read
+
+
+def test_everything_it_describes_can_be_fetched(profile: Profile) -> None:
+    assert len(blocks.plan(profile, profile.read, base(profile))) == 1
+    for name in profile.values:
+        blocks.plan(profile, (name,), base(profile))
+    for block in blocks.plan(profile, profile.values, base(profile)):
+        assert block.count <= profile.limits.registers
+
+
+def test_energy_is_written_to_the_watt_hour_and_no_value_beyond_its_register(profile: Profile) -> None:
+    for name, value in profile.values.items():
+        if MEASURANDS[name].cumulative:
+            assert value.decimals == 3
+        assert WORDS[value.type] == profile.span(name).count
+
+
+def test_a_modulus_is_never_a_floats(profile: Profile) -> None:
+    for value in profile.values.values():
+        assert value.modulus is None or not value.type.startswith("float")
+
+
+def test_round_trip_through_the_log(profile: Profile) -> None:
+    data = leaf.canonical(profile)
+    again = msgspec.json.decode(data, type=Profile)
+    assert again == profile
+    assert leaf.canonical(again) == data
+
+
+def test_what_is_left_at_its_default_is_not_written(profile: Profile) -> None:
+    """So a field added later does not change the digest of a profile that does not use it."""
+    written = msgspec.json.decode(leaf.canonical(profile), type=dict[str, object])
+    assert "summation" not in written
+    assert "atomic" not in written
+
+
+def test_every_word_of_the_evidence_is_used_and_none_else(profile: Profile) -> None:
+    settings = Settings(base=base(profile) or None)
+    wanted = set(codec.addresses(profile, settings, profile.read))
+    whole = codec.decode(profile, settings, dict.fromkeys(wanted, 0x4000) | guards(profile, settings))
+    assert "missing" not in whole.absent.values()
+    for lost in sorted(wanted):
+        words = dict.fromkeys(wanted - {lost}, 0x4000) | guards(profile, settings)
+        words.pop(lost, None)
+        assert {"missing", "guard"} & set(codec.decode(profile, settings, words).absent.values())
+
+
+def guards(profile: Profile, settings: Settings) -> dict[tuple[str, int], int]:
+    spans = zip(profile.guards, profile.guard_spans(), strict=True)
+    return {(span.table, (settings.base or 0) + span.at): int(guard.equals[0], 16) for guard, span in spans}
+
+
+def test_scales_keep_units(profile: Profile) -> None:
+    """A scale is a power of ten: everything else would be a conversion nobody has documented here."""
+    for value in profile.values.values():
+        scale = Fraction(value.scale)
+        assert scale in {Fraction(10) ** power for power in range(-6, 7)}
