@@ -15,7 +15,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from agent.record import Recorder
 from agent.store import Store
 from drivers.bus import Bus, TcpBus
 from drivers.meter import Meter
+from drivers.wiring import Line
 from link.mqtt import Endpoint
 from mrv.errors import Fault, MrvError
 from mrv.leaf import Clock as ClockLeaf
@@ -61,15 +62,29 @@ def run(folder: Path, state: Path) -> None:
             log.close()
 
 
+def connect(line: Line) -> Bus:
+    """The line as wired; it opens with the first read."""
+    return TcpBus(line.host, line.port, timeout=line.timeout, retries=line.retries)
+
+
 class Daemon:
     """One run of the agent."""
 
-    def __init__(self, setup: Setup, key: SigningKey, log: Store, clock: Clock, state: Path) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        key: SigningKey,
+        log: Store,
+        clock: Clock,
+        state: Path,
+        connect: Callable[[Line], Bus] = connect,
+    ) -> None:
         self.setup = setup
         self.key = key
         self.store = log
         self.clock = clock
         self.state = state
+        self._connect = connect
         self.damage: Fault | None = None
         self.foreign: Fault | None = None
         book = restored(log, verify=False)
@@ -94,9 +109,9 @@ class Daemon:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await self._begin()
+        await self.begin()
         self.publisher = self._publisher()
-        self.loops = self._bus_loops()
+        self.wire()
         self._schedule()
         work: list[Coroutine[Any, Any, None]] = [self.recorder.run(), self.publisher.run()]
         tasks = [asyncio.create_task(job) for job in (*work, *(loop.run() for loop in self.loops))]
@@ -106,9 +121,9 @@ class Daemon:
             for task in done - {ending}:
                 task.result()
         finally:
-            await self._end([*tasks, ending])
+            await self.end([*tasks, ending])
 
-    async def _begin(self) -> None:
+    async def begin(self) -> None:
         """Write this run into the log, account for the time since the last one, and say what readings mean now."""
         now = self.time.now()
         self._last_cut = now.boottime
@@ -121,7 +136,7 @@ class Daemon:
         await self.recorder.append(list(begin.configuration(book, self.setup, now)), now)
         _log.info("log %s opened at size %d, clock %s", self.key.name, self.store.size, now.state)
 
-    async def _end(self, tasks: list[asyncio.Task[Any]]) -> None:
+    async def end(self, tasks: list[asyncio.Task[Any]]) -> None:
         """Stop asking, keep what was seen, sign it, say goodbye."""
         if self._scheduler:
             self._scheduler.shutdown(wait=False)
@@ -140,18 +155,17 @@ class Daemon:
 
     # -- wiring -----------------------------------------------------------------------------------------------
 
-    def _bus_loops(self) -> list[BusLoop]:
+    def wire(self) -> None:
+        """One loop per line that has meters."""
         site = self.setup.site
         bound = {meter.meter: meter for meter in self.setup.binding.meters}
-        for line in site.buses:
-            self.buses[line.id] = TcpBus(line.host, line.port, timeout=line.timeout, retries=line.retries)
         turns: dict[str, list[Turn]] = {line.id: [] for line in site.buses}
+        self.buses = {line.id: self._connect(line) for line in site.buses}
         for meter in site.meters:
-            profile = self.setup.profiles[meter.profile]
-            source = Meter(bound[meter.id], profile, self.buses[meter.bus], meter.unit)
+            source = Meter(bound[meter.id], self.setup.profiles[meter.profile], self.buses[meter.bus], meter.unit)
             turns[meter.bus].append(Turn(meter=meter.id, every=meter.every, source=source))
         number = self.ledger.book.config.number if self.ledger.book.config else 0
-        return [
+        self.loops = [
             BusLoop(listed, self.time, config=number, emit=self.recorder.put, frontier=self.ledger.frontier)
             for listed in turns.values()
             if listed
