@@ -28,8 +28,13 @@ def _catalogue(domain: str, language: str) -> gettext.NullTranslations:
 
 
 def text(message: str, language: str = "en", **params: str) -> str:
-    """The catalogue text of `message` (`<domain>.<name>`) with `{parameters}` filled in; the bare id if unknown."""
+    """The catalogue text of `message` (`<domain>.<name>`) with `{parameters}` filled in.
+
+    What no catalogue knows, such as a code of a newer version, is said as the id and its parameters.
+    """
     pattern = _catalogue(message.partition(".")[0], language).gettext(message)
+    if pattern == message:
+        return f"{message} {params}" if params else message
     try:
         return pattern.format_map(params)
     except (KeyError, IndexError, ValueError):
