@@ -18,7 +18,7 @@ from collector.enroll import first_use
 from collector.registry import Registry, SiteKey
 from link.failpoint import reach
 from mrv.errors import BadInput, MrvError, fault
-from mrv.exchange import Answer, encode, site_of, topic
+from mrv.exchange import MAX_SIZE, Answer, encode, site_of, topic
 from mrv.log.bundle import Bundle, read_header, unpack
 from mrv.log.checkpoint import Checkpoint, cosign, open_checkpoint, peek
 from mrv.log.note import Note, VerifyKey
@@ -146,12 +146,13 @@ class Receiver:
         reach("receipt.published")
 
     def _answer(self, site: str, claim: Checkpoint | None, refusal: Refusal, held: str | None) -> None:
+        named = claim if claim and claim.size < MAX_SIZE else None
         said = Answer(
             version=1,
             code=refusal.code,
-            origin=claim.origin if claim else "",
-            size=claim.size if claim else 0,
-            root=_base64(claim.root) if claim else "",
+            origin=named.origin if named else "",
+            size=named.size if named else 0,
+            root=_base64(named.root) if named else "",
             fault=refusal.fault.code,
             held=held if refusal.proof else None,
         )

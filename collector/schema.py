@@ -41,7 +41,6 @@ SITES = Table(
     "sites",
     METADATA,
     Column("site", String(32), primary_key=True),
-    Column("enrolled", Integer, nullable=False),
     Column("tofu", Integer, nullable=False),
 )
 KEYS = Table(

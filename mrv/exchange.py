@@ -17,6 +17,8 @@ import rfc8785
 from mrv.errors import BadInput, fault
 
 ROOT = "mrv/1"
+#: Sizes from here on have no spelling in RFC 8785 JSON; no log comes near.
+MAX_SIZE = 2**53
 #: Longest answer a site reads: a cosigned checkpoint and a few words.
 MAX_ANSWER = 16 * 1024
 #: Retained; whether a collector is there to receive.
@@ -47,7 +49,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     version: Literal[1] = msgspec.field(name="v")
     code: Code
     origin: Annotated[str, msgspec.Meta(max_length=255)]
-    size: Annotated[int, msgspec.Meta(ge=0)]
+    size: Annotated[int, msgspec.Meta(ge=0, lt=MAX_SIZE)]
     root: Annotated[str, msgspec.Meta(max_length=44)]
     fault: Annotated[str, msgspec.Meta(max_length=80)]
     held: str | None = None

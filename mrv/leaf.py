@@ -150,10 +150,10 @@ def decode(data: bytes) -> AnyLeaf | None:
         return None
     try:
         leaf = _DECODER.decode(data)
-        canonical = rfc8785.dumps(msgspec.to_builtins(leaf))
+        spelled = rfc8785.dumps(msgspec.to_builtins(leaf))
     except (msgspec.DecodeError, UnicodeDecodeError, rfc8785.CanonicalizationError) as error:
         raise BadInput(fault("log.leaf_malformed", kind=kind, problem=str(error))) from error
-    if canonical != data:
+    if spelled != data:
         raise BadInput(fault("log.leaf_not_canonical", kind=kind))
     return leaf
 

@@ -16,19 +16,26 @@ PACKAGES = ("mrv", "link", "drivers", "agent", "collector", "verify", "demo")
 HOMES = {
     "pymodbus": ("drivers/bus.py", "drivers/simulator/"),
     "paho": ("link/mqtt.py",),
-    "sqlalchemy": ("link/database.py", "agent/store.py", "collector/archive.py", "collector/registry.py"),
+    "sqlalchemy": (
+        "link/database.py",
+        "agent/store.py",
+        "collector/archive.py",
+        "collector/registry.py",
+        "collector/schema.py",
+    ),
     "apscheduler": ("agent/daemon.py", "collector/daemon.py"),
     "ruamel": ("mrv/strict.py",),
     "amqtt": ("collector/broker.py",),
 }
 #: what a pure module may import from the standard library and from outside
-PURE = set(
-    (
-        "__future__ abc ast base64 binascii bisect collections contextlib dataclasses datetime decimal "
-        "difflib enum fractions functools gettext hashlib importlib io itertools json math operator pathlib "
-        "re string struct typing unicodedata zlib zoneinfo mrv cryptography msgspec rfc8785 ruamel tzdata "
-    ).split()  # noqa: SIM905 (a list of 35 literals reads worse)
-)
+# fmt: off
+PURE = {
+    "__future__", "abc", "ast", "base64", "binascii", "bisect", "collections", "contextlib", "dataclasses",
+    "datetime", "decimal", "difflib", "enum", "fractions", "functools", "gettext", "hashlib", "importlib", "io",
+    "itertools", "json", "math", "operator", "pathlib", "re", "string", "struct", "typing", "unicodedata", "zlib",
+    "zoneinfo", "mrv", "cryptography", "msgspec", "rfc8785", "ruamel", "tzdata",
+}
+# fmt: on
 IMPURE_CALLS = {"open", "input", "print", "exec", "eval", "compile", "__import__"}
 IMPURE_ATTRIBUTES = {"datetime": {"now", "utcnow", "today"}, "date": {"today"}, "os": {"environ", "getenv"}}
 
