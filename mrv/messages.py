@@ -27,12 +27,15 @@ def _catalogue(domain: str, language: str) -> gettext.NullTranslations:
     return translated
 
 
-def text(message: str, language: str = "en", **params: str) -> str:
+def text(message: str, language: str = "en", /, **params: str) -> str:
     """The catalogue text of `message` (`<domain>.<name>`) with `{parameters}` filled in.
 
     What no catalogue knows, such as a code of a newer version, is said as the id and its parameters.
     """
-    pattern = _catalogue(message.partition(".")[0], language).gettext(message)
+    domain = message.partition(".")[0]
+    if not domain.isidentifier():  # it becomes part of a file name, and a code can come from elsewhere
+        return message
+    pattern = _catalogue(domain, language if language in LANGUAGES else "en").gettext(message)
     if pattern == message:
         return f"{message} {params}" if params else message
     try:

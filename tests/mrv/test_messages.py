@@ -206,3 +206,15 @@ def test_a_missing_parameter_never_hides_the_fault() -> None:
 def test_a_parameter_is_never_a_pattern(hostile: str) -> None:
     said = messages.what(fault("plan.period", found=hostile))
     assert said == f"a period of {hostile} seconds does not divide an hour"
+
+
+@pytest.mark.parametrize("name", ["message", "language", "code", "where", "self", "found"])
+def test_a_parameter_may_have_any_name(name: str) -> None:
+    assert "seconds" in messages.sentence(Fault("plan.period", "", {name: "x"}))
+    assert messages.sentence(Fault("new.code", "", {name: "x"})) == f"new.code {{'{name}': 'x'}}"
+
+
+def test_a_foreign_code_or_language_reads_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "evil.mo").write_bytes((LOCALE / "en/LC_MESSAGES/plan.mo").read_bytes())
+    assert messages.what(Fault(f"{tmp_path}/evil.period")) == f"{tmp_path}/evil.period"
+    assert messages.what(PERIOD, f"{tmp_path}/../..") == messages.what(PERIOD)
