@@ -119,8 +119,9 @@ def test_a_register_value_with_few_digits_is_not_changed(value: Decimal) -> None
 
 
 def test_a_float32_becomes_its_exact_value_at_the_meters_resolution() -> None:
-    """1234.5601806640625 is the float32 nearest 1234.56: the meter's display, not 1234.5601806640625."""
-    assert number.spell(number.to_decimals(Decimal("1234.5601806640625"), 2), 2) == "1234.56"
+    """1234.56005859375 is the float32 nearest 1234.56 (0x449a51ec)."""
+    assert number.spell(number.to_decimals(Decimal("1234.56005859375"), 2), 2) == "1234.56"
+    assert number.spell(number.to_decimals(Decimal("1234.56005859375"), 11), 11) == "1234.56005859375"
 
 
 @given(NUMBERS, NUMBERS)
