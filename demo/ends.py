@@ -69,10 +69,10 @@ class Office:
         embedded = ["--embedded-broker", "--listen", f"127.0.0.1:{port}"]
         return [script(COLLECTOR), "run", "--dir", str(self.folder), *embedded]
 
-    def periods(self, site: str, ledger: Ledger) -> tuple[Period, ...]:
+    def periods(self, site: str, terms: Ledger) -> tuple[Period, ...]:
         """Every period of `site` that the office has judged, oldest first."""
         found = ask([script(COLLECTOR), "summaries", "--dir", str(self.folder), "--site", site], self.log)
-        return tuple(_period(entry, ledger) for entry in found)
+        return tuple(period_of(entry, terms) for entry in found)
 
     def held(self, site: str) -> int:
         """How many leaves of `site` the office holds: the size of its newest receipt."""
@@ -108,7 +108,8 @@ def ledger(plan: MonitoringPlan, binding: Binding) -> Ledger:
     return found
 
 
-def _period(entry: dict[str, Any], terms: Ledger) -> Period:
+def period_of(entry: dict[str, Any], terms: Ledger) -> Period:
+    """One entry of `mrv-collector summaries --json`."""
     used = {
         (usage["meter"], obis): Decimal(register["used"])
         for usage in entry["usages"]

@@ -149,6 +149,8 @@ def end(stage: Stage, printed: int, *, wanted: int) -> tuple[Fault, ...]:
         f"log {standing.log} leaves, newest receipt over {standing.receipt}, backlog {standing.log - standing.receipt}"
     )
     faults += judged(stage, found, standing, wanted)
+    if stage.interrupt.hurried:
+        return (*faults, fault("demo.cut_short"))
     return (*faults, *audited(stage))
 
 

@@ -65,7 +65,8 @@ signature and that nothing it already held was changed or left out, keeps every 
 From then on neither side can alter a reading without being found out. Apart from that the office computes the period
 again from the raw register words: only if it arrives at the same figures is the period ADMITTED.
 
-Energy in kWh. Reduction in kg CO2 equivalent: {CAVEAT}.
+Energy in kWh. Reduction in kg CO2 equivalent,
+{CAVEAT}.
 Log and receipt in leaves, the entries of the log. Times are the factory's own ({zone}). A line every {period} s:
 """
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import layout, view
+from demo import ends, layout, view
 from demo.errors import DemoError
 from demo.processes import Processes, ask, run
 from drivers import profiles, wiring
@@ -63,6 +63,38 @@ def test_the_wiring_is_the_simulated_plant(root: Path) -> None:
 def test_a_plan_it_does_not_know_is_refused() -> None:
     with pytest.raises(DemoError):
         layout.adjusted("period: 900\nclock: kernel\n", 10)
+
+
+ENTRY = {
+    "index": 41,
+    "from": 1_795_000_000_000,
+    "to": 1_795_000_010_000,
+    "expected": 30,
+    "read": 30,
+    "verdict": "quarantined",
+    "reasons": [{"code": "audit.plan_not_approved", "what": "nobody approved this plan"}],
+    "projects": [{"project": "pv", "reduction": "0.328020"}, {"project": "chiller", "reduction": None}],
+    "usages": [
+        {"meter": "pv-meter", "registers": {"2.8.0": {"used": "1.193"}, "1.8.0": {"used": "0.100"}}},
+        {"meter": "chiller-meter", "registers": {}},
+    ],
+}
+
+
+def test_energy_is_what_the_plan_credits(root: Path) -> None:
+    site = wiring.load(layout.wiring({"a": 1, "b": 2}, 3, VKEY), "site.yaml", profiles.library()).value
+    monitoring = plan.load((root / "config" / "plan.yaml").read_text(), "plan.yaml").value
+    terms = ends.ledger(monitoring, wiring.binding(site))
+    assert terms == {
+        "pv": (("pv-meter", "2.8.0", 1), ("pv-meter", "1.8.0", -1)),
+        "chiller": (("chiller-meter", "1.8.0", 1),),
+    }
+    period = ends.period_of(ENTRY, terms)
+    assert [(share.project, share.energy, share.reduction) for share in period.shares] == [
+        ("pv", Decimal("1.093"), Decimal("0.328020")),
+        ("chiller", None, None),
+    ]
+    assert (period.index, period.admitted, period.reasons) == (41, False, ("nobody approved this plan",))
 
 
 PERIOD = view.Period(
