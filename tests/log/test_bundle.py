@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refused
 
+from mrv.errors import BadInput
 from mrv.leaf import MAX_LEAF
-from mrv.log import bundle
 from mrv.log.bundle import CAP, MAX_HEADER, MAX_PLAIN, Bundle, Gauge, entries, pack, read_header, split, unpack
 
 LEAVES = (b'{"k":"a"}', b'{"k":"b","x":"' + b"y" * 100 + b'"}', b"")
@@ -116,7 +116,7 @@ def test_truncation_at_every_byte() -> None:
     data = pack(GOOD)
     codes = {"log.bundle_truncated", "log.bundle_header_malformed", "log.bundle_gzip_header"}
     for length in range(len(data)):
-        with pytest.raises(bundle.BadInput) as caught:
+        with pytest.raises(BadInput) as caught:
             unpack(data[:length])
         assert caught.value.faults[0].code in codes
 
@@ -267,3 +267,16 @@ def test_an_empty_gauge_takes_the_largest_leaf() -> None:
     assert gauge.size == 0
     with refused("log.leaf_too_large"):
         gauge.add(bytes(MAX_LEAF + 1))
+
+
+def test_leaves_that_compress_to_nothing_are_bounded_too() -> None:
+    """Also when a batch goes on past `full`, which counts plain bytes: what is taken never exceeds MAX_PLAIN."""
+    gauge, leaves, was_full = Gauge(), list[bytes](), False
+    while gauge.takes(data := b"a" * MAX_LEAF):
+        gauge.add(data)
+        leaves.append(data)
+        was_full = was_full or gauge.full
+    assert was_full
+    assert gauge.size < Gauge.DUE
+    assert MAX_PLAIN - MAX_LEAF < len(entries(leaves)) <= MAX_PLAIN
+    assert len(unpack(pack(Bundle(old=0, receipt=None, checkpoint="c", leaves=tuple(leaves)))).leaves) == len(leaves)
