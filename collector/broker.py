@@ -26,13 +26,14 @@ class EmbeddedBroker:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=self._serve, name="broker", daemon=True)
         self._broker: Any = None
 
     def start(self) -> None:
         """Listen. Raises Refused when amqtt is not installed, Unavailable when the address cannot be had."""
         factory = _bounded_broker()
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
         starting = asyncio.run_coroutine_threadsafe(self._start(factory), self._loop)
         try:

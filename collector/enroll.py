@@ -75,10 +75,10 @@ def _key(key: VerifyKey, epoch: int | None, identity: Identity, standing: Standi
     newest = max(standing.keys, key=lambda known: known.epoch, default=None)
     if any(known.vkey == key.text for known in standing.keys):
         return []
-    wanted = epoch if epoch is not None else 1
-    _check_name(key, identity.origin(standing.site, wanted), standing)
     if newest is not None and epoch is None:
         raise Refused(fault("collector.second_key", standing.site, held=newest.origin, next=newest.epoch + 1))
+    wanted = epoch if epoch is not None else 1
+    _check_name(key, identity.origin(standing.site, wanted), standing)
     if wanted != (newest.epoch + 1 if newest else 1):
         raise Refused(
             fault("collector.wrong_epoch", standing.site, found=wanted, next=newest.epoch + 1 if newest else 1)

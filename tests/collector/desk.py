@@ -25,7 +25,7 @@ from link.errors import DiskError
 from mrv.errors import fault
 from mrv.exchange import Answer, answer, topic
 from mrv.log.bundle import Bundle, pack
-from mrv.log.checkpoint import Checkpoint, cosigned, issue, open_checkpoint
+from mrv.log.checkpoint import Checkpoint, cosigned, issue, open_checkpoint, peek
 from mrv.log.merkle import EMPTY, leaf_hash
 from mrv.log.note import NOTE, SigningKey
 
@@ -114,8 +114,8 @@ class Desk:
             self.archive, self.registry, self.identity, lambda *message: self.said.append(Said(*message))
         )
 
-    def enroll(self, site: PaperSite, **changes: Any) -> tuple[str, ...]:
-        request = Request(**{"site": site.site, "who": "test", "key": site.key.vkey} | changes)
+    def enroll(self, enrolled: PaperSite, **changes: Any) -> tuple[str, ...]:
+        request = Request(**{"site": enrolled.site, "who": "test", "key": enrolled.key.vkey} | changes)
         steps = carry_out(request, self.identity, self.registry, self.archive, self.now)
         return tuple(step.what for step in steps)
 
@@ -155,5 +155,5 @@ class Desk:
             assert claim.root == site.root(claim.size)
             cosigned(note, (self.identity.key.public,))
         for said in self.said:
-            if said.topic == topic(site.site, "down/receipt"):
+            if said.topic == topic(site.site, "down/receipt") and peek(said.receipt).origin == site.origin:
                 assert open_checkpoint(said.receipt, site.key.public).size <= head.size
