@@ -287,7 +287,8 @@ class Store:
         if newest and (newest.size, peek(newest.note).root) != (tree.size, tree.root()):
             raise BadInput(fault("agent.log_damaged", str(self.path), size=newest.size))
         tree = tree.extend(leaf_hash(data) for data in self.since(tree.size))
-        if tree != head:
+        (rows,) = self._row("SELECT coalesce(max(idx) + 1, 0) FROM leaf")
+        if tree != head or rows != head.size:
             raise BadInput(fault("agent.log_damaged", str(self.path), size=head.size))
         return clean, head
 
