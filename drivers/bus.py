@@ -146,7 +146,7 @@ class _Connection:
     """One socket. It believes the answer to its question and nothing else, and is not used again after a doubt."""
 
     def __init__(self, address: tuple[str, int], transaction: int) -> None:
-        self.where = f"{address[0]}:{address[1]}"
+        self._line = self._where = f"{address[0]}:{address[1]}"
         #: The number of the newest question on this socket.
         self.transaction = transaction
         #: Bytes came that belong to no question.
@@ -181,6 +181,7 @@ class _Connection:
     async def ask(self, unit: int, table: Table, address: int, count: int, patience: float) -> tuple[int, ...]:
         """The words, or the MeterError that the device, the line or the time gave."""
         self._heard = False
+        self._where = f"{self._line} unit {unit}"
         request = asyncio.ensure_future(self._request(unit, table, address, count))
         request.add_done_callback(_seen)
         waiting: tuple[asyncio.Future[Any], ...] = (request, self._verdict)
@@ -197,12 +198,12 @@ class _Connection:
 
     def _silence(self) -> MeterError:
         if self._heard:
-            return Garbled(fault("meter.garbled", self.where, flaw="incomplete", bytes=""))
-        return NoReply(fault("meter.gap_timeout", self.where))
+            return Garbled(fault("meter.garbled", self._where, flaw="incomplete", bytes=""))
+        return NoReply(fault("meter.gap_timeout", self._where))
 
     def close(self) -> None:
         """Close the socket; a question still open ends as Unreachable."""
-        self._condemn(Unreachable(fault("meter.gap_unreachable", self.where)))
+        self._condemn(Unreachable(fault("meter.gap_unreachable", self._line)))
         self._client.close()
 
     async def _request(self, unit: int, table: Table, address: int, count: int) -> tuple[int, ...]:
@@ -210,9 +211,9 @@ class _Connection:
         try:
             reply = await read(address, count=count, device_id=unit)
         except (ModbusException, OSError) as error:
-            raise Unreachable(fault("meter.gap_unreachable", self.where)) from error
+            raise Unreachable(fault("meter.gap_unreachable", self._line)) from error
         if reply.isError():
-            raise _refusal(self.where, reply.exception_code)
+            raise _refusal(self._where, reply.exception_code)
         return tuple(reply.registers)
 
     def _packet(self, sending: bool, data: bytes) -> bytes:
@@ -227,7 +228,7 @@ class _Connection:
         self._heard = True
         verdict = judge(self._question, data)
         if verdict.flaw:
-            self._condemn(Garbled(fault("meter.garbled", self.where, flaw=verdict.flaw, bytes=data[:16].hex())))
+            self._condemn(Garbled(fault("meter.garbled", self._where, flaw=verdict.flaw, bytes=data[:16].hex())))
         if verdict.size:
             self._question = None
             self.tainted = len(data) > verdict.size
@@ -235,7 +236,7 @@ class _Connection:
 
     def _connect(self, connected: bool) -> None:
         if not connected:
-            self._condemn(Unreachable(fault("meter.line_dropped", self.where)))
+            self._condemn(Unreachable(fault("meter.line_dropped", self._where)))
 
     def _condemn(self, error: MeterError) -> None:
         if not self._verdict.done():

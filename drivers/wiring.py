@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from drivers import blocks
 from mrv import strict
 from mrv.binding import METER_ID, POINT_ID, Binding, BoundMeter, Settings
+from mrv.errors import BadInput
 from mrv.profile import Profile
 from mrv.strict import Complaint, Document
 
@@ -153,3 +155,8 @@ def _against_profile(meter: Meter, profiles: Mapping[str, Profile]) -> Iterator[
         yield ("base",), "meter.base_not_used", {"profile": profile.id}
     elif (meter.base or 0) + profile.reach > 65536:
         yield ("base",), "meter.base_too_high", {"base": meter.base, "highest": 65536 - profile.reach}
+    else:
+        try:
+            blocks.plan(profile, profile.read, meter.base or 0)
+        except BadInput as error:
+            yield from strict.passed_on(("profile",), error)

@@ -40,6 +40,7 @@ async def failing(device: Device, kind: type[MeterError], **options: int) -> Met
         await tested.read(7, "i", 100, 4)
     await tested.close()
     (fault,) = caught.value.faults
+    assert fault.where == f"127.0.0.1:{device.port} unit 7"
     assert what(fault) != fault.code
     assert next_step(fault)
     assert next_step(fault, "vi") != next_step(fault, "en")

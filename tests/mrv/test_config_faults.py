@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import schema_walk
+from msgspec.structs import replace
 from schema_walk import Slip
 
 from drivers import profiles, wiring
@@ -21,7 +22,7 @@ from mrv.messages import next_step, what
 from mrv.methodology import catalogue
 from mrv.methodology.catalogue import Methodology
 from mrv.plan import MonitoringPlan
-from mrv.profile import Profile
+from mrv.profile import Limits, Profile
 
 SITE = """
 site: demo-factory
@@ -230,6 +231,15 @@ def test_rules_speak_although_other_fields_are_wrong() -> None:
         ("meter.unknown_profile", "meters[0].profile"),
         ("meter.base_missing", "meters[1].base"),
     ]
+
+
+def test_a_profile_no_request_can_serve() -> None:
+    tight = replace(profiles.library()["eastron_sdm630"], limits=Limits(registers=1))
+    with pytest.raises(BadInput) as caught:
+        wiring.load(SITE, "f.yaml", {**profiles.library(), tight.id: tight})
+    assert {(fault.code, fault.where) for fault in caught.value.faults} == {
+        ("meter.not_in_one_request", "f.yaml:12 meters[0].profile")
+    }
 
 
 def test_two_buses_of_one_name() -> None:
