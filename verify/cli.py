@@ -36,7 +36,7 @@ exit codes:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="mrv-verify",
-        description="Checks an exported log: signatures, receipts, roots, and every period settled again from raw words.",
+        description="Checks an exported log: signatures, receipts, roots; settles every period again from raw words.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
