@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from mrv.binding import Settings
 from mrv.errors import BadInput, fault
@@ -58,14 +59,17 @@ def decode(profile: Profile, settings: Settings, words: Words) -> Decoded:
     makes all of them so.
     """
     decoded = Decoded()
-    guarded = _guards_hold(profile, settings, words)
-    for name in profile.values:
+    if not _guards_hold(profile, settings, words):
+        decoded.absent.update({MEASURANDS[name]: GUARD for name in profile.read})
+        return decoded
+    base, read = settings.base or 0, frozenset(profile.read)
+    for name, value in profile.values.items():
+        if name not in read and (profile.table_of(value), base + value.at) not in words:
+            continue
         try:
-            if not guarded:
-                raise _Absent(GUARD)
-            decoded.values[MEASURANDS[name]] = _value(profile, settings, name, words)
+            decoded.values[MEASURANDS[name]] = _scaled(profile, settings, value, words)
         except _Absent as absent:
-            if name in profile.read or str(absent) not in {MISSING, GUARD}:
+            if name in read or str(absent) != MISSING:
                 decoded.absent[MEASURANDS[name]] = str(absent)
     return decoded
 
@@ -137,13 +141,17 @@ def _guards_hold(profile: Profile, settings: Settings, words: Words) -> bool:
     return all(held)
 
 
-def _value(profile: Profile, settings: Settings, name: str, words: Words) -> Decimal:
-    value = profile.values[name]
+_fraction = lru_cache(maxsize=64)(Fraction)
+_ONE = Decimal(1)
+
+
+def _scaled(profile: Profile, settings: Settings, value: Value, words: Words) -> Decimal:
     number = _number(profile, settings, value, words, value.sentinels)
-    scale = Fraction(value.scale)
+    if value.scale != _ONE:
+        number *= _fraction(value.scale)
     if value.scale_register:
-        scale *= _power(profile, settings, value, value.scale_register, words)
-    return rounded(number * scale, value.decimals)
+        number *= _power(profile, settings, value, value.scale_register, words)
+    return rounded(number, value.decimals)
 
 
 def _power(profile: Profile, settings: Settings, value: Value, register: ScaleRegister, words: Words) -> Fraction:
@@ -162,12 +170,13 @@ def _number(profile: Profile, settings: Settings, value: Value, words: Words, se
     first = (settings.base or 0) + value.at
     table = profile.table_of(value)
     try:
-        found = [words[table, first + i] for i in range(WORDS[value.type])]
+        found = [words[table, at] for at in range(first, first + WORDS[value.type])]
     except KeyError:
         raise _Absent(MISSING) from None
     word_order = value.word_order or settings.word_order or profile.word_order
     data = ordered(found, value.byte_order or profile.byte_order, word_order)
-    if "0x" + data.hex().upper() in (*sentinels, *profile.sentinels.get(value.type, ())):
+    marks = profile.sentinels.get(value.type, ())
+    if (marks or sentinels) and "0x" + data.hex().upper() in (*marks, *sentinels):
         raise _Absent(SENTINEL)
     return _interpreted(data, value.type)
 

@@ -36,8 +36,7 @@ def parse(text: str) -> Decimal:
 
 def rounded(value: Fraction, decimals: int) -> Decimal:
     """`value` rounded half to even, once, to `decimals` places; exact for any size (no decimal context involved)."""
-    count = round(value * 10**decimals)
-    return Decimal((int(count < 0), tuple(int(digit) for digit in str(abs(count))), -decimals))
+    return Decimal(f"{round(value * 10**decimals)}E-{decimals}")
 
 
 def to_decimals(value: Decimal, decimals: int) -> Decimal:
