@@ -36,6 +36,8 @@ class Account:
         self.era: Era | None = None
         self.pending: list[Reading | Gap | Config] = []
         self.findings: list[Fault] = []
+        #: End of the newest closed period.
+        self.closed: int | None = None
 
     @property
     def config(self) -> Config | None:
@@ -59,10 +61,17 @@ class Account:
             self.complain("boot_backwards", boot=fact.boot, held=self.boot.boot)
         self.boot = fact
 
+    def require_boot(self, fact: Stamped) -> None:
+        """Boottime means nothing without the boot leaf that says which boot it counts from."""
+        if self.boot is None or self.boot.boot != fact.boot:
+            self.complain("unknown_boot", boot=fact.boot, held=self.boot.boot if self.boot else "none")
+
     def clock(self, fact: Clock) -> None:
         self.era = Era(boot=fact.boot, boottime=fact.boottime, ts=fact.ts, state=fact.clock)
         if fact.clock is ClockState.UNKNOWN:
             return
+        for chain in self.chains:
+            chain.forget_after(fact.ts)
         waiting, self.pending = self.pending, []
         for fact_before in waiting:
             self.take(fact_before)
@@ -113,7 +122,8 @@ class Account:
         if self.era is None or fact.boot > self.era.boot or (fact.boot == self.era.boot and not self.clock_known):
             self.pending.append(fact)
             return
-        at, chain = self._moment(fact), self._chain_for(fact)
+        at = self._moment(fact)
+        chain = None if at is None else self._chain_at(fact, at)
         if at is None or chain is None:
             return
         slot = period.slot_of(at, chain.bound.every)
@@ -124,16 +134,16 @@ class Account:
         elif chain.coverage.cover(slot, slot + chain.coverage.step):
             self._see(chain, slot, fact, ClockState.RELATIVE)
 
-    def _chain_for(self, fact: Reading | Gap) -> Chain | None:
-        found = next(
-            (c for c in reversed(self.chains) if c.bound.meter == fact.meter and c.config <= fact.config), None
-        )
-        if found is None:
+    def _chain_at(self, fact: Reading | Gap, at: int) -> Chain | None:
+        """The chain of the fact's meter that owes the slot at `at`; the newest when none does."""
+        mine = [chain for chain in self.chains if chain.bound.meter == fact.meter]
+        if not mine or fact.config not in self.configs:
             self.complain("unknown_meter", fact.meter, config=fact.config)
-        return found
+            return None
+        return next((c for c in reversed(mine) if c.start <= at and (c.end is None or at < c.end)), mine[-1])
 
     def _cover(self, fact: Reading | Gap) -> None:
-        chain = self._chain_for(fact)
+        chain = self._chain_at(fact, (fact.slot if isinstance(fact, Reading) else fact.start) or 0)
         if chain is None:
             return
         start, end = _covered(fact, chain.coverage.step)
@@ -193,20 +203,22 @@ class Account:
         if binding is None:
             return
         wanted = {bound.meter: bound for bound in binding.meters}
+        taken: dict[str, int] = {}
         for chain in [c for c in self.chains if c.end is None]:
             if self._continues(chain, wanted.get(chain.bound.meter), fact):
                 chain.config = fact.number
                 del wanted[chain.bound.meter]
             else:
-                chain.finish(at)
-        self.chains += [self._started(bound, fact, at) for bound in wanted.values()]
+                # After a step back the clock can be behind what is covered: nothing is owed twice.
+                taken[chain.bound.meter] = max(at, chain.coverage.last)
+                chain.finish(taken[chain.bound.meter])
+        for bound in wanted.values():
+            start = max(at, taken.get(bound.meter, at), self.closed or at)
+            profile = fact.profiles.get(bound.profile, "")
+            self.chains.append(Chain(bound=bound, profile=profile, config=fact.number, start=start))
 
     def _continues(self, chain: Chain, bound: BoundMeter | None, fact: Config) -> bool:
         return bound == chain.bound and fact.profiles.get(chain.bound.profile) == chain.profile
-
-    def _started(self, bound: BoundMeter, fact: Config, at: int) -> Chain:
-        digest = fact.profiles.get(bound.profile, "")
-        return Chain(bound=bound, profile=digest, config=fact.number, start=at)
 
 
 def _covered(fact: Reading | Gap, step: int) -> tuple[int, int]:

@@ -45,7 +45,6 @@ class Book:
         self._account = Account(verify=verify)
         self.genesis: Genesis | None = None
         self.seq = -1
-        self.last_end: int | None = None
         self._usages: list[bytes] = []
 
     # -- what is in force -------------------------------------------------------------------------------------
@@ -76,6 +75,11 @@ class Book:
     def era(self) -> Era | None:
         """The era in force."""
         return self._account.era
+
+    @property
+    def last_end(self) -> int | None:
+        """The end of the newest closed period."""
+        return self._account.closed
 
     @property
     def open_findings(self) -> tuple[Fault, ...]:
@@ -251,7 +255,7 @@ class Book:
     def _advance(self, summary: Summary, usages: Iterable[Usage]) -> None:
         """Make `summary` the newest closed period."""
         account = self._account
-        self.seq, self.last_end, self._usages = summary.seq, summary.end, []
+        self.seq, account.closed, self._usages = summary.seq, summary.end, []
         for chain in account.chains:
             if account.replaying:
                 chain.recall(usages, summary.end)

@@ -20,6 +20,11 @@ class Coverage:
         self.step = step
         self._ahead: set[int] = set()
 
+    @property
+    def last(self) -> int:
+        """The end of the last covered slot."""
+        return max((slot + self.step for slot in self._ahead), default=self.frontier)
+
     def cover(self, start: int, end: int) -> bool:
         """Cover the slots in [start, end), all or none; False when one is covered already or they are too far ahead."""
         if start < self.frontier or any(start <= slot < end for slot in self._ahead):
@@ -39,6 +44,10 @@ class Coverage:
             self.frontier = slot
             self._ahead = {ahead for ahead in self._ahead if ahead >= slot}
             self._close_up()
+
+    def forget_after(self, ms: int) -> None:
+        """Uncover what was covered ahead of the frontier and lies after `ms`."""
+        self._ahead = {slot for slot in self._ahead if slot <= ms}
 
     def _close_up(self) -> None:
         while self.frontier in self._ahead:

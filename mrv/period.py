@@ -111,16 +111,16 @@ def next_bound(ms: int, period_s: int, tz: tzinfo) -> int:
     return min((ms // step + 1) * step, new_year_after(ms, tz))
 
 
-def cut(start: int, end: int, period_s: int, tz: tzinfo, *, empty: bool) -> Iterator[tuple[int, int]]:
+def cut(start: int, end: int, period_s: int, tz: tzinfo, *, empty_until: int = 0) -> Iterator[tuple[int, int]]:
     """[start, end) in pieces that a gap leaf may cover: never across a period bound.
 
-    Where nobody read anything (`empty`), the whole periods inside collapse into one summary, so they are one piece
-    as well; never across a new year.
+    Whole periods that end by `empty_until` are ones in which nobody read anything: they collapse into one summary,
+    so they are one piece as well; never across a new year.
     """
     step = period_s * 1000
     while start < end:
         stop = next_bound(start, period_s, tz)
-        if empty and (start % step == 0 or is_new_year(start, tz)):
-            stop = max(stop, min(end // step * step, new_year_after(start, tz)))
+        if start % step == 0 or is_new_year(start, tz):
+            stop = max(stop, min(empty_until // step * step, new_year_after(start, tz)))
         yield start, min(stop, end)
         start = stop

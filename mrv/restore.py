@@ -75,4 +75,4 @@ def _live_before(fact: Reading | Gap, end: int) -> bool:
         return fact.slot is not None and fact.slot < end
     if fact.start is None or fact.end is None:
         return False
-    return fact.end <= end and fact.start <= fact.ts < 2 * fact.end - fact.start
+    return fact.start <= fact.ts < fact.end <= end

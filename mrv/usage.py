@@ -64,6 +64,11 @@ class Chain:
     def reads(self, start: int, end: int) -> int:
         return sum(start <= slot < end for slot in self.seen)
 
+    def forget_after(self, ms: int) -> None:
+        """The clock says it is `ms`: what an earlier clock placed later than that, ahead of the rest, is surplus."""
+        self.coverage.forget_after(ms)
+        self.seen = {slot: seen for slot, seen in self.seen.items() if self.coverage.covers(slot)}
+
     def use(self, start: int, end: int) -> Usage:
         """The usage of the period [start, end), uncorrected, in native counts."""
         good = {slot: s.registers for slot, s in self.seen.items() if s.registers is not None and slot <= end}
@@ -98,6 +103,8 @@ class Chain:
 
     def close(self, end: int) -> None:
         """Make the last good reading up to `end` the next opening and forget what is behind it."""
+        if self.start >= end:
+            return  # not part of the period: its first reading is still its opening
         good = [(slot, s.registers) for slot, s in self.seen.items() if s.registers is not None and slot <= end]
         if good:
             self.closing = max(good)  # slots are unique, registers are never compared

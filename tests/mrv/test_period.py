@@ -65,7 +65,7 @@ def test_bounds_move_on_and_never_skip(ms: int, period: int) -> None:
 @given(moments, st.integers(0, 50_000_000), periods, st.booleans())
 def test_pieces_of_a_gap_join_without_a_hole(start: int, length: int, period: int, empty: bool) -> None:
     length = min(length, period * 1000 * 50)
-    pieces = list(cut(start, start + length, period, HANOI, empty=empty))
+    pieces = list(cut(start, start + length, period, HANOI, empty_until=start + length if empty else 0))
     assert sum(end - begin for begin, end in pieces) == length
     assert all(first[1] == second[0] for first, second in pairwise(pieces))
     if not empty:
@@ -73,7 +73,7 @@ def test_pieces_of_a_gap_join_without_a_hole(start: int, length: int, period: in
 
 
 def test_an_outage_is_at_most_three_pieces_a_year() -> None:
-    pieces = list(cut(at("2026-03-01T10:05"), at("2027-02-01T10:07"), 900, HANOI, empty=True))
+    pieces = list(cut(at("2026-03-01T10:05"), at("2027-02-01T10:07"), 900, HANOI, empty_until=at("2027-02-01T10:07")))
     texts = [(instant(a).strftime("%y-%m-%dT%H:%M"), instant(b).strftime("%y-%m-%dT%H:%M")) for a, b in pieces]
     assert texts == [
         ("26-03-01T10:05", "26-03-01T10:15"),
