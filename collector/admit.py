@@ -100,7 +100,7 @@ class Admission:
         found: list[Verdict] = []
         approvals = self._registry.approvals(site)
         for key in self._registry.keys(site):
-            rows = self._archive.verdicts(origin=key.origin)
+            rows = self._archive.waiting_verdicts(key.origin)
             waiting = {row.idx for row in rows if any(_granted(f, approvals) for f in decode_faults(row.reasons))}
             if waiting:
                 afresh = Running(key.origin, Book(), 0)

@@ -180,6 +180,12 @@ class Archive:
         head = self.head(origin)
         return EMPTY.extend(map(leaf_hash, self.leaves(origin, 0, head.size))) == head.frontier
 
+    def damaged(self) -> Iterator[str]:
+        """The origins of logs that are not `intact`; reads all of the archive."""
+        for row in self._all(select(HEADS.c.origin).order_by(HEADS.c.origin)):
+            if not self.intact(row.origin):
+                yield row.origin
+
     def notes(self, origin: str) -> Iterator[tuple[int, str]]:
         """(size, cosigned checkpoint), oldest first."""
         query = select(CHECKPOINTS.c.size, CHECKPOINTS.c.note).where(CHECKPOINTS.c.origin == origin)
@@ -225,6 +231,17 @@ class Archive:
         query = query if site is None else query.where(VERDICTS.c.site == site)
         query = query if origin is None else query.where(VERDICTS.c.origin == origin)
         return self._all(query.order_by(VERDICTS.c.site, VERDICTS.c.start, VERDICTS.c.origin, VERDICTS.c.idx))
+
+    def waiting_verdicts(self, origin: str) -> Sequence[Row[Any]]:
+        """idx and reasons of the quarantined summaries of `origin`."""
+        query = select(VERDICTS.c.idx, VERDICTS.c.reasons)
+        return self._all(query.where(VERDICTS.c.origin == origin, VERDICTS.c.admitted == 0))
+
+    def count(self, origin: str) -> tuple[int, int]:
+        """How many summaries of `origin` are admitted, and how many quarantined."""
+        query = select(func.count(), func.coalesce(func.sum(VERDICTS.c.admitted), 0)).where(VERDICTS.c.origin == origin)
+        total, admitted = self.database.read(lambda connection: connection.execute(query).one())
+        return admitted, total - admitted
 
     def alarm(self, origin: str, what: Fault, at: int) -> Future[None]:
         """Raise or repeat an alarm."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from collector.commands import enroll, export, init, run, sites, summaries, verify
-from collector.commands.common import language
 from mrv.errors import MrvError, Refused
-from mrv.messages import sentence
+from mrv.messages import sentence, spoken
 
 EXIT_CODES = """exit codes:
   0  done; for `verify`: everything clean
@@ -36,10 +36,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
+    arguments.lang = arguments.lang or spoken(os.environ)
     try:
         code: int = arguments.command(arguments)
     except MrvError as error:
         for found in error.faults:
-            print(sentence(found, language()), file=sys.stderr)
+            print(sentence(found, arguments.lang), file=sys.stderr)
         return 4 if error.retryable else 3 if isinstance(error, Refused) else 2
     return code

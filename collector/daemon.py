@@ -186,9 +186,8 @@ class Daemon:
 
     def _integrity(self) -> None:
         """Every leaf held still gives the root we cosigned."""
-        for key in self._registry.every_key():
-            if not self._archive.intact(key.origin):
-                self._archive.alarm(key.origin, fault("collector.archive_damaged", key.origin), clock()).result()
+        for origin in self._archive.damaged():
+            self._archive.alarm(origin, fault("collector.archive_damaged", origin), clock()).result()
 
 
 def serve(daemon: Daemon) -> None:

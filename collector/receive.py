@@ -8,6 +8,7 @@ steps is harmless: the arrival is still waiting, is decided again on what is the
 from __future__ import annotations
 
 import base64
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from mrv.log.bundle import Bundle, read_header, unpack
 from mrv.log.checkpoint import Checkpoint, cosign, open_checkpoint, peek
 from mrv.log.note import Note, VerifyKey
 
+_log = logging.getLogger(__name__)
 #: topic, payload, retain
 Publish = Callable[[str, bytes, bool], object]
 
@@ -128,6 +130,7 @@ class Receiver:
                 self._archive.extend(extension, now, arrival.id).result()
                 reach("receipt.committed")
                 self._receipt(found.site, note)
+                _log.info("%s: receipt for %d leaves", origin, outcome.frontier.size)
                 return origin
             case Again():
                 self._archive.dismiss(arrival, now).result()
@@ -146,6 +149,7 @@ class Receiver:
         reach("receipt.published")
 
     def _answer(self, site: str, claim: Checkpoint | None, refusal: Refusal, held: str | None) -> None:
+        _log.warning("%s: answered %d %s", site or "?", refusal.code, refusal.fault)
         named = claim if claim and claim.size < MAX_SIZE else None
         said = Answer(
             version=1,

@@ -1,7 +1,8 @@
 """The tables of the collector's database, all in one place; which statements they refuse is part of them.
 
-Leaves, checkpoints, evidence and the change log are append-only by trigger. At most one admitted summary per (site,
-period) over all key epochs is a unique index. Types are those SQLite and PostgreSQL share.
+Leaves, checkpoints, evidence and the change log are append-only by trigger; heads only grow, a key is closed once and
+never changed. At most one admitted summary per (site, period) over all key epochs is a unique index. Types are those
+SQLite and PostgreSQL share.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ SCHEMA_VERSION = 1
 METADATA = MetaData()
 
 
-def append_only(table: Table, *operations: str) -> None:
-    """Have SQLite itself refuse UPDATE and DELETE (or only `operations`) on `table`."""
-    for operation in operations or ("UPDATE", "DELETE"):
-        trigger: DDL = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy left its signature open
-            f"CREATE TRIGGER {table.name}_no_{operation.lower()} BEFORE {operation} ON {table.name} "
-            f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
-        )
-        event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
+def refuse(table: Table, operation: str, when: str = "1") -> None:
+    """Have SQLite itself refuse `operation` (UPDATE, UPDATE OF columns, DELETE) on rows of `table` where `when`."""
+    name = f"{table.name}_no_{operation.lower().replace(', ', '_').replace(' ', '_')}"
+    trigger: DDL = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy left its signature open
+        f"CREATE TRIGGER {name} BEFORE {operation} ON {table.name} WHEN {when} "
+        f"BEGIN SELECT RAISE(ABORT, '{table.name} keeps what it has'); END"
+    )
+    event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
 
 
 SITES = Table(
@@ -160,10 +161,11 @@ ALARMS = Table(
     Column("times", Integer, nullable=False),
 )
 
-append_only(SITES)
-append_only(KEYS, "DELETE")
-append_only(APPROVALS)
-append_only(CHANGES)
-append_only(LEAVES)
-append_only(CHECKPOINTS)
-append_only(EVIDENCE)
+for table in (SITES, APPROVALS, CHANGES, LEAVES, CHECKPOINTS, EVIDENCE):
+    refuse(table, "UPDATE")
+    refuse(table, "DELETE")
+for table in (KEYS, HEADS, VERDICTS):
+    refuse(table, "DELETE")
+refuse(KEYS, "UPDATE OF origin, site, epoch, vkey, public, first_size")
+refuse(KEYS, "UPDATE OF last_size", "OLD.last_size IS NOT NULL")
+refuse(HEADS, "UPDATE", "NEW.origin <> OLD.origin OR NEW.size < OLD.size OR NEW.forked < OLD.forked")

@@ -8,6 +8,7 @@ them all (tested). The `.po` files are the source; `make locale` compiles them.
 from __future__ import annotations
 
 import gettext
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from mrv.errors import Fault
 
 LANGUAGES = ("en", "vi", "ja")
 _LOCALE = Path(__file__).parent / "locale"
+
+
+def spoken(environment: Mapping[str, str]) -> str:
+    """The language that LC_ALL, LC_MESSAGES or LANG asks for, if there are texts in it, else English."""
+    named = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "en")
+    return named[:2] if named[:2] in LANGUAGES else "en"
 
 
 @cache

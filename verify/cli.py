@@ -20,7 +20,7 @@ from mrv.errors import Fault, MrvError, fault
 from mrv.findings import lines, report_json
 from mrv.log.note import VerifyKey
 from mrv.manifest import Manifest
-from mrv.messages import LANGUAGES, sentence, text
+from mrv.messages import LANGUAGES, sentence, spoken, text
 from verify.folder import Exported, load
 
 EPILOG = """examples:
@@ -46,13 +46,14 @@ def parser() -> argparse.ArgumentParser:
         "--cosigner", metavar="VKEY", action="append", default=[], help="the collector's key, likewise; may be repeated"
     )
     made.add_argument("--json", action="store_true", help="print JSON for scripts; instants are UTC milliseconds")
+    made.add_argument("--lang", choices=LANGUAGES, help="language of messages (default: from LANG)")
     made.add_argument("--version", action="version", version=version("mrv-agent"))
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
-    language = _language()
+    language = arguments.lang or spoken(os.environ)
     try:
         exported = load(arguments.folder)
         report = _judged(exported, arguments.key, arguments.cosigner)
@@ -97,8 +98,3 @@ def _contradicted(says: Manifest, site_key: VerifyKey, report: Report) -> tuple[
     if says.size != report.size:
         found.append(fault("verify.size_differs", says.origin, manifest=says.size, found=report.size))
     return tuple(found)
-
-
-def _language() -> str:
-    wanted = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "en")
-    return wanted[:2] if wanted[:2] in LANGUAGES else "en"

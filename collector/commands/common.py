@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,17 +53,13 @@ def opened(folder: Folder) -> Iterator[Office]:
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:
+    """The arguments that every command has."""
     parser.add_argument("--dir", type=Path, default=Path(), metavar="C", help="the collector's folder (default: here)")
+    parser.add_argument("--lang", choices=LANGUAGES, help="language of messages (default: from LANG)")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for scripts; instants are UTC milliseconds")
-
-
-def language() -> str:
-    """The language of LC_ALL, LC_MESSAGES or LANG, if there are texts in it."""
-    wanted = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "en")
-    return wanted[:2] if wanted[:2] in LANGUAGES else "en"
 
 
 def emit(values: Any) -> None:

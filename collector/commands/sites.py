@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from typing import Any
 
-from collector.commands.common import Office, add_folder, add_json, emit, language, opened, show
+from collector.commands.common import Office, add_folder, add_json, emit, opened, show
 from collector.config import Folder
 from collector.registry import SiteKey
 from mrv import period
@@ -44,13 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     show("Sites", columns, rows)
     for alarm in alarms:
-        print(f"alarm, {alarm.times} times, last {_moment(alarm.last)}: {sentence(_fault(alarm), language())}")
+        print(f"alarm, {alarm.times} times, last {_moment(alarm.last)}: {sentence(_fault(alarm), arguments.lang)}")
     return 0
 
 
 def _site(office: Office, key: SiteKey, alarms: Any) -> dict[str, Any]:
     head = office.archive.head(key.origin)
-    counts = Counter(bool(row.admitted) for row in office.archive.verdicts(origin=key.origin))
+    admitted, quarantined = office.archive.count(key.origin)
     return {
         "site": key.site,
         "origin": key.origin,
@@ -59,8 +58,8 @@ def _site(office: Office, key: SiteKey, alarms: Any) -> dict[str, Any]:
         "size": head.size,
         "received": head.arrived or None,
         "forked": head.forked,
-        "admitted": counts[True],
-        "quarantined": counts[False],
+        "admitted": admitted,
+        "quarantined": quarantined,
         "alarms": [alarm.code for alarm in alarms if alarm.origin == key.origin],
     }
 

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from collector.archive import Archive, decode_faults
-from collector.commands.common import add_folder, add_json, emit, language, opened, show
+from collector.commands.common import add_folder, add_json, emit, opened, show
 from collector.config import Folder
 from mrv import leaf, period
 from mrv.findings import faults_json
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.site is not None:
             office.key(arguments.site)
         rows = office.archive.verdicts(site=arguments.site)
-        found = [_summary(office.archive, row) for row in rows]
+        found = [_summary(office.archive, row, arguments.lang) for row in rows]
     if arguments.json:
         emit(found)
         return 0
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(archive: Archive, row: Any) -> dict[str, Any]:
+def _summary(archive: Archive, row: Any, language: str) -> dict[str, Any]:
     """A verdict with what the summary leaf says, and the usage leaves right before it."""
     fact = leaf.decode(row.body)
     summary = fact if isinstance(fact, Summary) else None
@@ -58,7 +58,7 @@ def _summary(archive: Archive, row: Any) -> dict[str, Any]:
         "digest": row.digest,
         "admitted": bool(row.admitted),
         "verdict": "admitted" if row.admitted else "quarantined",
-        "reasons": faults_json(decode_faults(row.reasons), language()),
+        "reasons": faults_json(decode_faults(row.reasons), language),
         "judged": row.at,
         "expected": summary.expected if summary else None,
         "read": summary.read if summary else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from collector.commands.common import Office, add_folder, add_json, emit, language, opened
+from collector.commands.common import Office, add_folder, add_json, emit, opened
 from collector.config import Folder
 from collector.registry import SiteKey
 from mrv.audit import Report, SiteEvidence, audit
@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
         keys = office.registry.every_key() if arguments.all else office.registry.keys(arguments.site)
         reports = [_report(office, key) for key in keys]
     if arguments.json:
-        emit([report_json(report, language()) for report in reports])
+        emit([report_json(report, arguments.lang) for report in reports])
     else:
-        print("\n\n".join("\n".join(lines(report, language())) for report in reports))
+        print("\n\n".join("\n".join(lines(report, arguments.lang)) for report in reports))
     return 0 if all(report.clean for report in reports) else 1
 
 

@@ -179,6 +179,12 @@ ALTERATIONS = (
     "UPDATE evidence SET body = x''",
     "UPDATE approvals SET digest = ''",
     "DELETE FROM keys",
+    "UPDATE keys SET vkey = ''",
+    "UPDATE keys SET last_size = 1",
+    "UPDATE heads SET size = 1",
+    "UPDATE heads SET forked = 0",
+    "DELETE FROM heads",
+    "DELETE FROM verdicts",
     "DELETE FROM changes",
 )
 
@@ -186,7 +192,9 @@ ALTERATIONS = (
 @pytest.mark.parametrize("statement", ALTERATIONS)
 def test_what_is_held_cannot_be_altered(desk: Desk, factory: PaperSite, statement: str) -> None:
     deliver(desk, factory)
+    Admission(desk.archive, desk.registry).catch_up(factory.origin, desk.now)
     desk.deliver(PaperSite(filler(3)).bundle(0, 3))
+    desk.enroll(PaperSite([], epoch=2, seed=2), epoch=2)
     with pytest.raises(Forbidden):
         desk.database.write(lambda connection: connection.exec_driver_sql(statement)).result()
 

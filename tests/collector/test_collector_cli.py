@@ -221,11 +221,17 @@ def test_an_archive_altered_behind_our_back(cli: Cli, office: Path, tmp_path: Pa
         connection.exec_driver_sql(statement)
 
     desk.database.write(alter).result()
-    assert desk.archive.intact("example.org/mrv/demo-factory/k1") == ("leaves" not in statement)
+    damaged = ["example.org/mrv/demo-factory/k1"] if "leaves" in statement else []
+    assert list(desk.archive.damaged()) == damaged
     desk.database.close()
     ended, out, _ = cli("verify", "--all", "--dir", office, "--json")
     assert ended == 1
     assert code in {found["code"] for report in json.loads(out) for found in report["findings"]}
+
+
+def test_the_language_may_be_asked_for(cli: Cli, office: Path) -> None:
+    """Texts that a language lacks are English."""
+    assert "demo-factory" in cli("summaries", "--site", "nobody", "--dir", office, "--lang", "vi")[2]
 
 
 def test_alarms_are_shown_with_what_to_do(cli: Cli, office: Path, tmp_path: Path) -> None:
