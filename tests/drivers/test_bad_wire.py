@@ -17,7 +17,8 @@ from drivers.errors import ExceptionReply, Garbled, MeterError, NoReply, Unreach
 from mrv.messages import next_step, what
 from mrv.reading import GapReason
 
-TIMEOUT = 60
+#: How long (ms) the line waits for a device that is meant to stay silent, and for one that is not.
+TIMEOUT, PATIENCE = 60, 3000
 
 
 @pytest.fixture(autouse=True)
@@ -31,11 +32,11 @@ async def nothing_escapes() -> AsyncIterator[None]:
 
 
 def bus(device: Device, **options: int) -> TcpBus:
-    return TcpBus("127.0.0.1", device.port, **{"timeout": TIMEOUT, "retries": 0, **options})
+    return TcpBus("127.0.0.1", device.port, **{"timeout": PATIENCE, "retries": 0, **options})
 
 
 async def failing(device: Device, kind: type[MeterError], **options: int) -> MeterError:
-    tested = bus(device, **options)
+    tested = bus(device, **{"timeout": TIMEOUT, **options})
     with pytest.raises(kind) as caught:
         await tested.read(7, "i", 100, 4)
     await tested.close()
@@ -67,7 +68,7 @@ async def test_an_answer_in_single_bytes() -> None:
             await asyncio.sleep(0)
 
     async with Device(script) as device:
-        tested = bus(device, timeout=500)
+        tested = bus(device)
         assert await tested.read(7, "h", 5, 20) == tuple(range(5, 25))
         await tested.close()
 
@@ -84,7 +85,7 @@ async def test_a_dead_meter() -> None:
     assert error.reason is GapReason.TIMEOUT
     assert len(device.requests) == 3
     assert device.connections == 3, "after silence the socket is not used again"
-    assert 3 * TIMEOUT <= took * 1000 < 4 * TIMEOUT + 50
+    assert 3 * TIMEOUT <= took * 1000 < 3 * TIMEOUT + 1000
 
 
 @pytest.mark.parametrize("code", [*range(0x0D), 0x10, 0x80, 0xFF])
@@ -180,7 +181,7 @@ async def test_a_retry_after_a_wrong_answer_asks_on_a_new_connection(flaw: str) 
         await request.send(GARBLED[flaw](request) if first else request.answer(ramp(request)))
 
     async with Device(script) as device:
-        tested = bus(device, retries=1)
+        tested = bus(device, timeout=300, retries=1)
         assert await tested.read(7, "i", 100, 4) == (100, 101, 102, 103)
         await tested.close()
         assert device.connections == 2
@@ -221,14 +222,14 @@ async def test_a_duplicate_that_comes_later_is_not_the_next_answer(pause: float,
 async def test_a_late_reply_arrives_nowhere() -> None:
     async def script(device: Device, request: Request) -> None:
         if len(device.requests) == 1:
-            await asyncio.sleep(1.5 * TIMEOUT / 1000)
+            await asyncio.sleep(0.36)
             await request.send(request.answer(ramp(request), transaction=device.requests[-1].transaction))
         else:
-            await asyncio.sleep(0.8 * TIMEOUT / 1000)
+            await asyncio.sleep(0.12)
             await request.send(request.answer(ramp(request)))
 
     async with Device(script) as device:
-        tested = bus(device)
+        tested = bus(device, timeout=300)
         with pytest.raises(NoReply):
             await tested.read(7, "i", 0, 2)
         assert await tested.read(7, "i", 100, 2) == (100, 101)
@@ -298,8 +299,8 @@ async def test_nobody_there(host: str) -> None:
 
 
 async def test_rest_after_a_refused_connection_then_healed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "REST", (40, 80))
-    tested = TcpBus("127.0.0.1", port := unused_port(), timeout=TIMEOUT)
+    monkeypatch.setattr(line, "REST", (400, 800))
+    tested = TcpBus("127.0.0.1", port := unused_port(), timeout=PATIENCE)
     codes = []
     for _ in range(2):
         with pytest.raises(Unreachable) as caught:
@@ -307,7 +308,7 @@ async def test_rest_after_a_refused_connection_then_healed(monkeypatch: pytest.M
         codes.append(caught.value.faults[0].code)
     assert codes == ["meter.gap_unreachable", "meter.line_resting"]
     async with Device(honest, port) as device:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.45)
         assert await tested.read(1, "h", 7, 1) == (7,)
         await tested.close()
         assert device.connections == 1
@@ -315,7 +316,7 @@ async def test_rest_after_a_refused_connection_then_healed(monkeypatch: pytest.M
 
 async def test_rest_grows_to_its_limit_and_ends_with_success(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "REST", (1, 4))
-    tested = TcpBus("127.0.0.1", port := unused_port(), timeout=TIMEOUT)
+    tested = TcpBus("127.0.0.1", port := unused_port(), timeout=PATIENCE)
     rests = []
     for _ in range(4):
         with pytest.raises(Unreachable):
@@ -337,18 +338,18 @@ async def test_a_host_that_swallows_the_connection_costs_the_timeout_and_no_more
         return True
 
     monkeypatch.setattr(line.AsyncModbusTcpClient, "connect", never)
-    tested = TcpBus("192.0.2.1", timeout=TIMEOUT, retries=3)
+    tested = TcpBus("192.0.2.1", timeout=300, retries=3)
     began = asyncio.get_running_loop().time()
     with pytest.raises(Unreachable):
         await tested.read(1, "h", 0, 1)
-    assert asyncio.get_running_loop().time() - began < 2 * TIMEOUT / 1000
+    assert asyncio.get_running_loop().time() - began < 0.9
 
 
 async def test_the_budget_ends_all_retries() -> None:
     async with Device(silent) as device:
         began = asyncio.get_running_loop().time()
         await failing(device, NoReply, retries=50, budget=100)
-        assert asyncio.get_running_loop().time() - began < 0.2
+        assert asyncio.get_running_loop().time() - began < 1
 
 
 async def test_a_cancelled_read_leaves_nothing_behind() -> None:
@@ -358,7 +359,7 @@ async def test_a_cancelled_read_leaves_nothing_behind() -> None:
         await request.send(request.answer(ramp(request), transaction=device.requests[-1].transaction))
 
     async with Device(script) as device:
-        tested = bus(device, timeout=500)
+        tested = bus(device)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await tested.read(7, "i", 0, 2)
@@ -376,7 +377,7 @@ async def test_closing_ends_a_read_and_a_later_read_opens_again() -> None:
             await request.send(request.answer(ramp(request)))
 
     async with Device(script) as device:
-        tested = bus(device, timeout=5000, retries=3)
+        tested = bus(device, retries=3)
         reading = asyncio.ensure_future(tested.read(7, "i", 0, 2))
         await arrived.wait()
         await tested.close()
@@ -388,7 +389,7 @@ async def test_closing_ends_a_read_and_a_later_read_opens_again() -> None:
 
 async def test_closing_while_the_line_is_being_opened() -> None:
     async with Device(honest) as device:
-        tested = bus(device, timeout=5000, retries=3)
+        tested = bus(device, retries=3)
         reading = asyncio.ensure_future(tested.read(7, "i", 0, 2))
         await asyncio.sleep(0)
         await tested.close()
@@ -404,7 +405,7 @@ async def test_closing_while_a_busy_meter_is_waited_for() -> None:
         await request.send(request.refusal(6))
 
     async with Device(script) as device:
-        tested = bus(device, timeout=5000, retries=3)
+        tested = bus(device, retries=3)
         reading = asyncio.ensure_future(tested.read(7, "i", 0, 2))
         await asyncio.sleep(line.BUSY_PAUSE / 2000)
         await tested.close()
