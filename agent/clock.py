@@ -24,6 +24,8 @@ from mrv.reading import ClockState
 STEP_MS = 500
 #: How long a lost synchronisation is still worth counting on from.
 RELATIVE_MS = 24 * 3600 * 1000
+#: How often the kernel is asked whether it is synchronised: a system call that need not be made for every reading.
+SYNC_LOOK_MS = 1000
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _TIME_ERROR = 5
@@ -85,15 +87,16 @@ class SystemClock:
     def __init__(self) -> None:
         self.boot_id = _BOOT_ID.read_text().strip()
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self._asked = -SYNC_LOOK_MS
+        self._synchronised = False
 
     def read(self) -> Instant:
-        return Instant(
-            realtime=time.time_ns() // 1_000_000,
-            boottime=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
-            synchronised=self._synchronised(),
-        )
+        boottime = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+        if boottime - self._asked >= SYNC_LOOK_MS:
+            self._asked, self._synchronised = boottime, self._kernel_says()
+        return Instant(realtime=time.time_ns() // 1_000_000, boottime=boottime, synchronised=self._synchronised)
 
-    def _synchronised(self) -> bool:
+    def _kernel_says(self) -> bool:
         timex = _Timex()
         state: int = self._libc.adjtimex(ctypes.byref(timex))
         return state not in {-1, _TIME_ERROR} and not timex.status & _STA_UNSYNC

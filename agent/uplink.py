@@ -22,6 +22,8 @@ PUBACK_MS = 180_000
 LONGEST_BACKOFF_MS = 3_600_000
 #: After connecting, wait for what the broker has retained for us: receipt and presence of the office.
 SETTLE_MS = 500
+#: Least time between two sendings of one bundle because the office says it is back.
+REPEAT_MS = 5_000
 #: Longest time between two looks at all this.
 LOOK_AGAIN_MS = 1_000
 
@@ -70,17 +72,29 @@ class Uplink:
         return Act.SEND if ready else Act.WAIT
 
     def linked(self, up: bool, now: int) -> Uplink:
-        """The connection came or went. A new one repeats what was not acknowledged, else may be tried at once."""
-        attempt = self.attempt
-        if up and attempt is not None and attempt.acked is None:
-            attempt = replace(attempt, sent=now)
-        return replace(self, up=up, attempt=attempt, not_before=now + SETTLE_MS if up else self.not_before)
+        """The connection came or went. A new one repeats by itself what was not acknowledged; what was, we may repeat.
+
+        The broker may have forgotten it: PUBACK was its word only.
+        """
+        if not up:
+            return replace(self, up=False)
+        unacked = self.attempt is not None and self.attempt.acked is None
+        attempt = replace(self.attempt, sent=now) if self.attempt and unacked else None
+        return replace(self, up=True, attempt=attempt, not_before=now + SETTLE_MS)
 
     def office(self, away: bool, now: int) -> Uplink:
-        """The office's retained presence: coming back wipes the back-off."""
-        if self.office_away and not away:
-            return replace(self, office_away=False, failures=0, not_before=now)
-        return replace(self, office_away=away)
+        """The office's presence. Coming back wipes the back-off, and what it never received may be sent again.
+
+        Presence is unsigned: repeating it makes us repeat a bundle at most every REPEAT_MS.
+        """
+        if away:
+            return replace(self, office_away=True)
+        came_back = replace(self, office_away=False, failures=0)
+        if self.attempt is None:
+            return replace(came_back, not_before=now + SETTLE_MS if self.office_away else self.not_before)
+        if self.attempt.acked is None or now - self.attempt.sent < REPEAT_MS:
+            return came_back
+        return replace(came_back, attempt=None, not_before=now + SETTLE_MS)
 
     def sent(self, size: int, now: int) -> Uplink:
         return replace(self, attempt=Attempt(size=size, sent=now))

@@ -214,6 +214,8 @@ async def test_an_office_that_is_away_is_not_sent_to(office: Office) -> None:
     await office.later(100_000)
     assert len(office.broker.bundles) == 1
     office.broker.bring(exchange.COLLECTOR_STATE, exchange.encode(Presence(version=1, state="online")))
+    await office.idle()
+    await office.later(1_000)
     assert (await office.bundle(2)).old == 5
 
 

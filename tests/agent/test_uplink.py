@@ -22,12 +22,17 @@ ACKED = SENT.acked(2_000)
         (READY, True, 0, Act.SEND),
         (READY.halt(), True, 0, Act.WAIT),  # rolled back: never again
         (READY.office(True, 0), True, 0, Act.WAIT),  # the office says it is away
-        (READY.office(True, 0).office(False, 0), True, 0, Act.SEND),
+        (READY.office(True, 0).office(False, 0), True, SETTLE_MS, Act.SEND),
+        (ACKED.failed(3_000, 500).office(False, 4_000), True, 4_000 + SETTLE_MS, Act.WAIT),  # it was never away
+        (ACKED.office(False, 3_000), True, 9_000, Act.WAIT),  # sent just now: a receipt may be on its way
+        (ACKED.office(False, 6_001), True, 6_001 + SETTLE_MS, Act.SEND),  # back, and has not got it
+        (SENT.office(False, 9_000), True, 10_000, Act.WAIT),  # the connection will repeat it
         (SENT, True, 1_001, Act.WAIT),  # one in flight
         (SENT, True, 1_000 + PUBACK_MS + 1, Act.DROP),  # the broker says nothing: a dead connection
         (SENT.linked(False, 5_000), True, 10**9, Act.WAIT),
         (SENT.linked(False, 5_000).linked(True, 10**9), True, 10**9 + 1, Act.WAIT),  # the connection repeats it
         (ACKED, True, 10**9, Act.WAIT),  # PUBACK releases nothing
+        (ACKED.linked(False, 3_000).linked(True, 4_000), True, 4_000 + SETTLE_MS, Act.SEND),  # a broker that forgot
         (ACKED.received(), True, 3_000, Act.SEND),
         (ACKED.failed(3_000, 500), True, 3_000 + RECEIPT_MS - 1, Act.WAIT),
         (ACKED.failed(3_000, 500), True, 3_000 + RECEIPT_MS, Act.SEND),
