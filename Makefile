@@ -26,7 +26,7 @@ check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(MAKE) test
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .
@@ -35,6 +35,9 @@ format: $(VENV)/ready
 locale: $(VENV)/ready
 	@for domain in $$(ls mrv/locale/*/LC_MESSAGES/*.po | xargs -n1 basename | sort -u | sed 's/\.po$$//'); do \
 		$(BIN)/pybabel --quiet compile --directory mrv/locale --domain $$domain; done
+
+vectors: $(VENV)/ready
+	$(BIN)/python tests/vectors/generate.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-run
