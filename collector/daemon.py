@@ -73,6 +73,8 @@ class Daemon:
             manual_ack=True,
         )
         self._receiver = Receiver(self._archive, self._registry, identity, self._publish)
+        self._unsaid: dict[str, bytes] = {}
+        self._saying = threading.Lock()
         self._at_hand: Arrival | None = None
         self._tasks: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._receiving = Loop("receiving", self._receive, self._put_aside)
@@ -124,10 +126,23 @@ class Daemon:
 
     def _link(self, up: bool) -> None:
         _log.info("broker %s: %s", self._mqtt.endpoint, "connected" if up else self._mqtt.trouble)
-        self._present()
+        if up:
+            self._present()
+            self._say({})
 
     def _publish(self, name: str, payload: bytes, retain: bool) -> None:
-        self._mqtt.publish(name, payload, retain=retain)
+        """Answers are for now or never; a receipt made while the link is down is said when it is up."""
+        if retain:
+            self._say({name: payload})
+        else:
+            self._mqtt.publish(name, payload)
+
+    def _say(self, receipts: dict[str, bytes]) -> None:
+        with self._saying:
+            self._unsaid |= receipts
+            for name, payload in list(self._unsaid.items()):
+                if self._mqtt.publish(name, payload, retain=True).accepted:
+                    del self._unsaid[name]
 
     # -- receiving --------------------------------------------------------------------------------------------
 
