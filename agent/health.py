@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from agent.lock import held
 from mrv.errors import BadInput, Fault, fault
 from mrv.reading import ClockState, GapReason
 
@@ -104,11 +105,15 @@ def write(state: Path, status: Status) -> None:
 
 
 def read(state: Path) -> Status:
-    """The status as last written. Raises BadInput when there is none."""
+    """The status as last written, with an alarm when its writer is gone. Raises BadInput when there is none."""
     path = state / FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Status)
+        found = msgspec.json.decode(path.read_bytes(), type=Status)
     except FileNotFoundError as error:
         raise BadInput(fault("agent.no_status", str(path))) from error
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(fault("agent.status_unreadable", str(path), problem=error)) from error
+    if found.state == "running" and not held(state):
+        gone = alarms([fault("agent.not_running", found.site, pid=found.pid)])
+        return msgspec.structs.replace(found, state="died", alarms=(*found.alarms, *gone))
+    return found

@@ -35,3 +35,15 @@ def locked(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def held(state: Path) -> bool:
+    """Whether a daemon holds the state directory now; also when it died without a word, the kernel knows."""
+    try:
+        with (state / FILE).open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

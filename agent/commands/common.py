@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mrv.errors import Fault
-from mrv.messages import LANGUAGES, next_step, sentence, what
+from mrv.messages import LANGUAGES, next_step, sentence, spoken, what
 
 STATE_FOLDER = "state"
 
@@ -46,9 +46,8 @@ def state_of(arguments: argparse.Namespace) -> Path:
 
 
 def language(given: str | None) -> str:
-    """`--lang`, else the language of LC_ALL, LC_MESSAGES or LANG if there are texts in it, else English."""
-    named = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "en")
-    return given or (named[:2] if named[:2] in LANGUAGES else "en")
+    """`--lang`, else what the environment asks for."""
+    return given or spoken(os.environ)
 
 
 def emit(value: Any) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeBus, FakeClock
-from gateway import running, write
+from gateway import Gateway, running, write
 
 from agent.cli import main, parser
+from agent.lock import locked
 from drivers.errors import NoReply
 from mrv.errors import fault
 from mrv.messages import next_step, what
@@ -135,6 +136,21 @@ async def test_status_shows_a_failing_meter_and_says_so_with_its_exit_code(
     code, said, _ = run(capsys, "status", "--dir", str(tmp_path))
     assert code == 1
     assert re.search(r"^pv-inverter\tnever\t0\t.+ \(4\)$", said, flags=re.M)
+
+
+async def test_status_notices_that_the_daemon_is_gone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    write(tmp_path)
+    gateway = Gateway(tmp_path, FakeClock())
+    await gateway.start()
+    await gateway.pass_time(25)
+    gateway.daemon._write_status()
+    with locked(tmp_path / "state"):
+        assert run(capsys, "status", "--dir", str(tmp_path))[0] == 0
+    await gateway.crash()
+    code, said, _ = run(capsys, "status", "--dir", str(tmp_path), "--json")
+    assert code == 1
+    assert json.loads(said)["state"] == "died"
+    assert [alarm["code"] for alarm in json.loads(said)["alarms"]] == ["agent.not_running"]
 
 
 def test_every_code_of_the_agent_has_a_text_and_a_next_step(root: Path) -> None:
