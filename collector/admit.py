@@ -15,10 +15,11 @@ from collector.archive import Archive, decode_faults
 from collector.registry import Registry, SiteKey
 from link.failpoint import reach
 from mrv import leaf
-from mrv.audit import Approvals, Verdict, admit
+from mrv.audit import Approvals, Verdict, admit, foreign
 from mrv.book import Book, Judgement
 from mrv.errors import BadInput, Fault, MrvError, fault
-from mrv.leaf import Summary
+from mrv.leaf import Genesis, Summary
+from mrv.log.note import VerifyKey
 from mrv.restore import restored
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,11 @@ class Running:
         #: Why this log cannot be counted any more.
         self.broken: Fault | None = None
         self._book = book
+
+    @property
+    def genesis(self) -> Genesis | None:
+        """What the log says of itself."""
+        return self._book.genesis
 
     def add(self, index: int, data: bytes) -> Judgement | None:
         """Fold the leaf at `index`; the judgement if it is a summary."""
@@ -124,11 +130,12 @@ class Admission:
         self, key: SiteKey, running: Running, now: int, stop: int | None = None, only: set[int] | None = None
     ) -> Iterator[Verdict]:
         """Feed `running` the leaves up to `stop`; settle the summaries (those at indices `only`)."""
-        approvals = self._registry.approvals(key.site)
+        approvals, own = self._registry.approvals(key.site), VerifyKey.parse(key.vkey)
         for index, data in self._archive.indexed(key.origin, running.position, stop):
             judgement = running.add(index, data)
             if judgement is not None and (only is None or index in only):
-                verdict = admit(judgement, approvals)
+                reasons = (*foreign(running.genesis, own), *admit(judgement, approvals).reasons)
+                verdict = Verdict(reasons=reasons)
                 yield self._archive.settle(key.site, key.origin, index, judgement, verdict, now).result()
                 reach("verdict.settled")
         if running.broken is not None and only is None:

@@ -35,6 +35,7 @@ from link.mqtt import Endpoint, Message, Mqtt
 from mrv.errors import MrvError, Unavailable, fault
 from mrv.exchange import COLLECTOR_STATE, Presence, encode, topic
 from mrv.log.bundle import CAP
+from mrv.messages import sentence
 
 CLIENT_ID = "mrv-collector"
 #: No broker of ours passes more; a message beyond it is dropped unread.
@@ -125,7 +126,7 @@ class Daemon:
         self._receiving.poke()
 
     def _link(self, up: bool) -> None:
-        _log.info("broker %s: %s", self._mqtt.endpoint, "connected" if up else self._mqtt.trouble)
+        _log.info("broker %s: %s", self._mqtt.endpoint, "connected" if up else "disconnected")
         if up:
             self._present()
             self._say({})
@@ -187,6 +188,8 @@ class Daemon:
     def _present(self) -> None:
         """Said again and again: anybody at the broker may have said otherwise in our name."""
         self._mqtt.publish(COLLECTOR_STATE, _ONLINE, retain=True)
+        if self._mqtt.trouble is not None:
+            _log.warning("%s", sentence(self._mqtt.trouble))
 
     def _requests(self) -> None:
         for path, request in spool.requests(self._folder):

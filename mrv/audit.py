@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from mrv.book import Book, Judgement
 from mrv.errors import Fault, MrvError, fault
+from mrv.leaf import Genesis
 from mrv.log.checkpoint import Checkpoint, cosigned, open_checkpoint
 from mrv.log.merkle import EMPTY, Frontier, leaf_hash
 from mrv.log.note import VerifyKey
@@ -110,7 +111,7 @@ def audit(evidence: SiteEvidence) -> Report:
     findings += [
         fault("audit.leaves_missing", size=size, held=tree.size) for size in sorted(wanted) if size > tree.size
     ]
-    findings += _genesis(book, evidence)
+    findings += foreign(book.genesis, evidence.site_key)
     received = receipt.size if receipt else 0
     if tree.size > received:
         findings.append(fault("audit.beyond_receipt", size=tree.size, received=received))
@@ -155,10 +156,9 @@ def _compare(tree: Frontier, wanted: dict[int, set[bytes]], findings: list[Fault
         findings.append(fault("audit.root_differs", size=tree.size, recomputed=tree.root().hex()[:16]))
 
 
-def _genesis(book: Book, evidence: SiteEvidence) -> Iterable[Fault]:
-    """The log says of itself that it belongs to this origin and key."""
-    genesis = book.genesis
+def foreign(genesis: Genesis | None, key: VerifyKey) -> Iterable[Fault]:
+    """Whether the log says of itself that it belongs to another origin or key, or says nothing."""
     if genesis is None:
-        yield fault("audit.no_genesis", evidence.site_key.name)
-    elif (genesis.origin, genesis.key) != (evidence.site_key.name, evidence.site_key.text):
-        yield fault("audit.genesis_differs", evidence.site_key.name, origin=genesis.origin)
+        yield fault("audit.no_genesis", key.name)
+    elif (genesis.origin, genesis.key) != (key.name, key.text):
+        yield fault("audit.genesis_differs", key.name, origin=genesis.origin)

@@ -31,7 +31,7 @@ PLAN, BINDING = (leaf.canonical(value).decode() for value in (MADE, demo_binding
 
 @pytest.fixture(scope="module", name="leaves")
 def three_minutes() -> list[bytes]:
-    log = SiteLog(plan=MADE)
+    log = SiteLog(plan=MADE, key=PaperSite([]).key.vkey)
     log.run(T0, T0 + 3 * MINUTE + 10_000)
     return log.leaves
 
@@ -136,6 +136,14 @@ def test_a_verdict_that_could_not_be_stored(desk: Desk, factory: PaperSite, mode
     assert verdicts(desk, factory) == ADMITTED
 
 
+def test_a_log_that_calls_itself_another(desk: Desk, leaves: list[bytes]) -> None:
+    site = PaperSite(leaves, site="other", seed=4)
+    desk.enroll(site, plan=PLAN.replace("demo-factory", "other"), binding=BINDING.replace("demo-factory", "other"))
+    deliver(desk, site)
+    Admission(desk.archive, desk.registry).catch_up(site.origin, desk.now)
+    assert all("audit.genesis_differs" in reasons for _, _, reasons in verdicts(desk, site))
+
+
 # -- at most one admitted summary per period -------------------------------------------------------------------------
 
 
@@ -146,7 +154,8 @@ def test_a_second_epoch_cannot_count_a_period_again(desk: Desk, factory: PaperSi
     admission.catch_up(factory.origin, desk.now)
     log = SiteLog(plan=MADE, start=T0 + shift)
     log.run(T0 + shift, T0 + 4 * MINUTE + 10_000)
-    again = PaperSite(log.leaves, epoch=2, seed=2)
+    again = PaperSite([], epoch=2, seed=2)
+    again.leaves = replaced(log.leaves, 0, origin=again.origin, epoch=2, key=again.key.vkey)
     desk.enroll(again, epoch=2)
     deliver(desk, again)
     admission.catch_up(again.origin, desk.now)
