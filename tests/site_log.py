@@ -9,6 +9,7 @@ log.close()                          # usages and summary of every period that i
 from __future__ import annotations
 
 import struct
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -30,9 +31,14 @@ ORIGIN = "example.org/mrv/demo-factory/k1"
 EVERY = 10
 
 
+@cache
+def _example() -> MonitoringPlan:
+    return load((ROOT / "config" / "plan.yaml").read_text(), "plan.yaml").value
+
+
 def demo_plan(**changes: object) -> MonitoringPlan:
     """config/plan.yaml with a period of one minute, unless changed."""
-    plan = load((ROOT / "config" / "plan.yaml").read_text(), "plan.yaml").value
+    plan = _example()
     return msgspec.structs.replace(plan, **{"period": 60, "min_coverage": 0, **changes})
 
 

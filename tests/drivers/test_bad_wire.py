@@ -18,7 +18,7 @@ from mrv.messages import next_step, what
 from mrv.reading import GapReason
 
 #: How long (ms) the line waits for a device that is meant to stay silent, and for one that is not.
-TIMEOUT, PATIENCE = 60, 3000
+TIMEOUT, PATIENCE = 150, 3000
 
 
 @pytest.fixture(autouse=True)

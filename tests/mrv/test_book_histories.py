@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan
@@ -126,9 +127,21 @@ def lived(history: list[tuple[str, int, int]]) -> SiteLog:
     return site.log
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40)
 @given(events)
 def test_the_judge_agrees_with_every_truthful_life(history: list[tuple[str, int, int]]) -> None:
+    agrees(history)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=600)
+@given(events)
+def test_the_judge_agrees_with_many_more(history: list[tuple[str, int, int]]) -> None:
+    agrees(history)
+
+
+def agrees(history: list[tuple[str, int, int]]) -> None:
     log = lived(history)
     book, judgements = log.judged()
     assert [f for j in judgements for f in j.findings] == []
@@ -142,7 +155,7 @@ def test_the_judge_agrees_with_every_truthful_life(history: list[tuple[str, int,
         assert all(usage.gap >= 0 for usage in judgement.usages)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(events.filter(bool).map(lambda e: e[0]), min_size=1, max_size=8))
 def test_without_an_exchange_the_usages_telescope(history: list[tuple[str, int, int]]) -> None:
     history = [event for event in history if event[0] != "rebind"]
@@ -152,13 +165,23 @@ def test_without_an_exchange_the_usages_telescope(history: list[tuple[str, int, 
     assert sum(Decimal(u.used) for u in used) == Decimal(used[-1].closing) - Decimal(used[0].opening)
 
 
-@settings(max_examples=60, deadline=None)
-@given(events, st.data())
-def test_a_restored_book_goes_on_as_if_nothing_happened(
-    history: list[tuple[str, int, int]], data: st.DataObject
-) -> None:
+@settings(max_examples=30)
+@given(events, st.floats(0, 1))
+def test_a_restored_book_goes_on_as_if_nothing_happened(history: list[tuple[str, int, int]], part: float) -> None:
+    goes_on(history, part)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=400)
+@given(events, st.floats(0, 1))
+def test_a_restored_book_goes_on_many_more(history: list[tuple[str, int, int]], part: float) -> None:
+    goes_on(history, part)
+
+
+def goes_on(history: list[tuple[str, int, int]], part: float) -> None:
     leaves = lived(history).leaves
-    cut = data.draw(st.integers(1, len(leaves)))
+    cut = 1 + int(part * (len(leaves) - 1))
     whole = Book(verify=False)
     for item in leaves[:cut]:
         whole.add(item)
