@@ -26,7 +26,6 @@ class Office:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
         self._arguments = arguments
-        self._log = folder.with_suffix(".log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,12 +33,13 @@ class Office:
         return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
 
     def start(self, failpoint: str = "") -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, "run", "--dir", str(self.folder), *self._arguments],
-            stdout=self._log,
-            stderr=self._log,
-            env=os.environ | {"MRV_FAILPOINT": failpoint},
-        )
+        with self.folder.with_suffix(".log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "run", "--dir", str(self.folder), *self._arguments],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"MRV_FAILPOINT": failpoint},
+            )
 
     def killed(self) -> bool:
         """Whether the process died by SIGKILL."""
@@ -53,10 +53,10 @@ class Office:
         return self.process.wait(20)
 
     def close(self) -> None:
+        """Kill it, if it runs."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        self._log.close()
 
 
 class Wire:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -82,6 +84,36 @@ def test_killed_at_each_point(
     desk = Desk(tmp_path)
     assert list(desk.archive.leaves(site.origin)) == site.leaves
     assert [size for size, _ in desk.archive.notes(site.origin)] == [half, whole]
+    desk.check_world(site)
+    desk.database.close()
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_fifty_kills_at_random(broker: Mosquitto, office: Office, site: PaperSite, tmp_path: Path) -> None:
+    """The site sends on as an agent would: from the last receipt, again and again; the office dies at any moment."""
+    site.leaves += filler(2000)
+    dice = random.Random(20261123)
+    with wire(broker.port, site) as heard:
+        for _ in range(50):
+            office.start()
+            time.sleep(0.8)  # most of it is the interpreter's start; what follows reaches into every stage
+            end = time.monotonic() + dice.uniform(0, 0.8)
+            while time.monotonic() < end:
+                old = heard.received
+                heard.say(site.bundle(old, min(len(site.leaves), old + dice.randint(1, 30))))
+                time.sleep(dice.uniform(0, 0.03))
+            office.close()
+        assert heard.received > 0, "receipts were given between the kills"
+        office.start()
+        while heard.received < len(site.leaves):
+            heard.say(site.bundle(heard.received, min(len(site.leaves), heard.received + 500)))
+            time.sleep(0.3)
+        until(lambda: summaries(office) == [(0, True), (1, True)], 20)
+        assert office.stop() == 0
+    desk = Desk(tmp_path)
+    assert list(desk.archive.leaves(site.origin)) == site.leaves
     desk.check_world(site)
     desk.database.close()
 
