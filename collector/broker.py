@@ -18,7 +18,8 @@ from mrv.log.bundle import CAP
 
 #: Four times the largest bundle, as for every broker between a site and its collector.
 LIMIT = 4 * CAP
-_START_S = 10.0
+_PATIENCE_S = 10.0
+_log = logging.getLogger(__name__)
 
 
 class EmbeddedBroker:
@@ -37,14 +38,17 @@ class EmbeddedBroker:
         self._thread.start()
         starting = asyncio.run_coroutine_threadsafe(self._start(factory), self._loop)
         try:
-            starting.result(_START_S)
+            starting.result(_PATIENCE_S)
         except Exception as error:  # amqtt wraps what the socket said in its own words
             self._end()
             raise Unavailable(fault("collector.broker_failed", str(self.endpoint), problem=error)) from error
 
     def stop(self) -> None:
         """Close every connection and the socket."""
-        asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(_START_S)
+        try:
+            asyncio.run_coroutine_threadsafe(self._broker.shutdown(), self._loop).result(_PATIENCE_S)
+        except TimeoutError:
+            _log.warning("the embedded broker did not end in time; its connections are cut")
         self._end()
 
     async def _start(self, factory: Any) -> None:

@@ -112,8 +112,12 @@ def load(folder: Folder) -> Identity:
 
 @contextmanager
 def locked(folder: Folder) -> Iterator[None]:
-    """Hold the folder for this process. Raises Unavailable when another one has it."""
-    with folder.lock.open("a") as file:
+    """Hold the folder for this process. Raises Unavailable when another one has it, or it cannot be written."""
+    try:
+        file = folder.lock.open("a")
+    except OSError as error:
+        raise Unavailable(fault("collector.folder_unusable", str(folder.lock), problem=error.strerror)) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

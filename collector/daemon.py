@@ -27,7 +27,7 @@ from collector.config import Folder, Identity
 from collector.enroll import carry_out
 from collector.loop import Loop
 from collector.receive import Receiver
-from collector.registry import Registry
+from collector.registry import Registry, SiteKey
 from collector.schema import METADATA, SCHEMA_VERSION
 from link.database import Database
 from link.failpoint import reach
@@ -86,6 +86,7 @@ class Daemon:
         """Finish what an earlier run left, then receive."""
         for key in self._registry.every_key():
             self._grown(key.origin)
+            self._unsaid |= self._newest_receipt(key)
         for site in self._registry.sites():
             self._approved(site)
         self._receiving.start()
@@ -144,6 +145,11 @@ class Daemon:
             for name, payload in list(self._unsaid.items()):
                 if self._mqtt.publish(name, payload, retain=True).accepted:
                     del self._unsaid[name]
+
+    def _newest_receipt(self, key: SiteKey) -> dict[str, bytes]:
+        """To be said at start: an earlier run may have ended between keeping a receipt and saying it."""
+        note = self._archive.head(key.origin).note
+        return {topic(key.site, "down/receipt"): note.encode()} if note else {}
 
     # -- receiving --------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import msgspec
 
 from collector.config import Folder
 from collector.enroll import Request
-from mrv.errors import BadInput, Fault, MrvError, Refused, Unavailable
+from mrv.errors import BadInput, Fault, MrvError, Refused, Unavailable, fault
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,9 +42,12 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 def ask(folder: Folder, request: Request) -> Path:
-    """Leave `request` for the daemon; the path to look for its reply at."""
+    """Leave `request` for the daemon; the path to look for its reply at. Raises Unavailable (disk, rights)."""
     path = folder.spool / f"{secrets.token_hex(8)}.request"
-    _write(path, msgspec.json.encode(request))
+    try:
+        _write(path, msgspec.json.encode(request))
+    except OSError as error:
+        raise Unavailable(fault("collector.folder_unusable", str(folder.spool), problem=error.strerror)) from error
     return path
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from collector.archive import Archive
 from collector.config import Folder, Identity, load
@@ -77,5 +78,5 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -
         return
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*map(str, row))
+        table.add_row(*(Text(str(cell)) for cell in row))  # not markup: some of it is a site's words
     Console().print(table)

@@ -11,7 +11,10 @@ from collector.config import Folder, load, locked
 from collector.daemon import Daemon, serve
 from link.mqtt import Endpoint
 from mrv.errors import BadInput, fault
+from mrv.messages import text
 
+_log = logging.getLogger(__name__)
+LOOPBACK = ("127.0.0.1", "localhost")
 EXAMPLE = """examples:
   mrv-collector run --dir office --broker broker.example.vn:1883
   mrv-collector run --dir office --embedded-broker --listen 127.0.0.1:1883"""
@@ -52,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
             serve(Daemon(folder, identity, endpoint(arguments.broker)))
             return 0
         broker = EmbeddedBroker(endpoint(arguments.listen))
+        if broker.endpoint.host not in LOOPBACK:
+            _log.warning(text("collector.open_broker", arguments.lang, endpoint=str(broker.endpoint)))
         broker.start()
         try:
             serve(Daemon(folder, identity, broker.endpoint))

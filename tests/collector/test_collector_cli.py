@@ -244,6 +244,16 @@ def test_alarms_are_shown_with_what_to_do(cli: Cli, office: Path, tmp_path: Path
     assert "new key epoch" in out
 
 
+def test_a_folder_that_cannot_be_written(cli: Cli, office: Path) -> None:
+    (office / "lock").mkdir()
+    code, _, err = cli("enroll", "other", "--dir", office, "--key", PaperSite([], site="other", seed=7).key.vkey)
+    assert (code, "cannot be used" in err) == (4, True)
+    (office / "lock").rmdir()
+    with locked(Folder(office)):
+        (office / "spool").rmdir()
+        assert cli("enroll", "x", "--dir", office, "--key", PaperSite([], site="x", seed=7).key.vkey)[0] == 4
+
+
 @pytest.mark.parametrize("endpoint", ["nowhere", "host:", ":1883", "host:0", "host:99999", "host:x"])
 def test_an_endpoint_that_is_none(cli: Cli, office: Path, endpoint: str) -> None:
     code, _, err = cli("run", "--dir", office, "--broker", endpoint)
@@ -252,6 +262,12 @@ def test_an_endpoint_that_is_none(cli: Cli, office: Path, endpoint: str) -> None
 
 def test_tables_on_a_terminal(cli: Cli, office: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     judge(tmp_path)
+    desk = Desk(tmp_path)
+    said = "UPDATE verdicts SET reasons = replace(reasons, 'audit.plan_not_approved', '[/not] [bold]markup')"
+    desk.database.write(lambda connection: connection.exec_driver_sql(said)).result()
+    desk.database.close()
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-    assert "┃" in cli("summaries", "--dir", office)[1]
+    monkeypatch.setenv("COLUMNS", "400")
+    out = cli("summaries", "--dir", office)[1]
+    assert "┃" in out
+    assert "[/not] [bold]markup" in out, "what a site says is text, never markup"
