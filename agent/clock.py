@@ -22,6 +22,8 @@ from mrv.reading import ClockState
 
 #: A move of wall time against boot time beyond this (ms, since the last clock leaf) starts an era.
 STEP_MS = 500
+#: A clock that shows less (2025-01-01, UTC ms) was never set, whoever vouches for it: this software is younger.
+EARLIEST = 1_735_689_600_000
 #: How long a lost synchronisation is still worth counting on from.
 RELATIVE_MS = 24 * 3600 * 1000
 #: How often the kernel is asked whether it is synchronised: a system call that need not be made for every reading.
@@ -129,6 +131,8 @@ class Timekeeper:
         return Moment(boot=self.boot, boottime=instant.boottime, ts=instant.realtime, state=self._state, era=self._era)
 
     def _worth(self, instant: Instant) -> ClockState:
+        if instant.realtime < EARLIEST:
+            return ClockState.UNKNOWN
         if self.source == "assumed":
             return ClockState.INFORMATIVE
         if instant.synchronised:

@@ -13,7 +13,6 @@ from itertools import pairwise
 import msgspec
 
 from agent.clock import Moment
-from mrv import leaf
 from mrv.book import Book
 from mrv.leaf import AnyLeaf, Clock
 from mrv.period import Span, first_slot
@@ -128,33 +127,28 @@ class Ledger:
         return era is not None and fact.boot == era.boot and fact.boottime < era.boottime
 
     def _explained(self, span: Span, now: Moment) -> Iterator[Gap]:
-        every = self._every(span.meter)
+        """Gap leaves for `span`, one per reason."""
+        owing = (c for c in self.book.chains if c.bound.meter == span.meter and not _ended(c, span.start))
+        chain = next(owing)
         bounds = {span.start, span.end}
         for known in self._excuses:
-            bounds |= {first_slot(known.start, every), first_slot(known.end, every)}
+            bounds |= {first_slot(known.start, chain.bound.every), first_slot(known.end, chain.bound.every)}
         cuts = sorted(bound for bound in bounds if span.start <= bound <= span.end)
         for start, end in pairwise(cuts):
-            yield self._gap(span.meter, start, end, self._why(start), now)
-
-    def _every(self, meter: str) -> int:
-        return next(chain.bound.every for chain in self.book.chains if chain.bound.meter == meter)
+            yield Gap(
+                boot=now.boot,
+                boottime=now.boottime,
+                ts=now.ts,
+                clock=now.state,
+                meter=span.meter,
+                config=chain.config,
+                start=start,
+                end=end,
+                why=self._why(start),
+            )
 
     def _why(self, slot: int) -> GapReason:
         return next((e.why for e in reversed(self._excuses) if e.start <= slot < e.end), GapReason.LATE)
-
-    def _gap(self, meter: str, start: int, end: int, why: GapReason, now: Moment) -> Gap:
-        config = next(c.config for c in self.book.chains if c.bound.meter == meter and not _ended(c, start))
-        return Gap(
-            boot=now.boot,
-            boottime=now.boottime,
-            ts=now.ts,
-            clock=now.state,
-            meter=meter,
-            config=config,
-            start=start,
-            end=end,
-            why=why,
-        )
 
 
 def _ended(chain: Chain, slot: int) -> bool:
@@ -169,8 +163,3 @@ def _unplaced(fact: Reading | Gap) -> Reading | Gap:
     if isinstance(fact, Reading):
         return msgspec.structs.replace(fact, slot=None)
     return msgspec.structs.replace(fact, start=None, end=None)
-
-
-def encoded(leaves: Iterable[AnyLeaf]) -> tuple[bytes, ...]:
-    """Their canonical bytes."""
-    return tuple(leaf.encode(fact) for fact in leaves)

@@ -28,7 +28,7 @@ from mrv.log.note import VerifyKey
 
 #: Plain bytes of leaves beyond which small checkpoints are not sent together.
 TOGETHER = 256 * 1024
-#: Messages that may wait; more are dropped: receipts come again, everything else is only advice.
+#: Messages that may wait; more, and longer than an answer, are dropped: receipts come again, all else is only advice.
 _INBOX = 64
 #: How long the last receipt may take when we leave, and how long the goodbye, in seconds.
 _LAST_RECEIPT_S = 5
@@ -184,7 +184,7 @@ class Publisher:
         self._loop.call_soon_threadsafe(self._linked, up)
 
     def _arrived(self, message: Message) -> None:
-        if self._inbox.full():
+        if self._inbox.full() or len(message.payload) > exchange.MAX_ANSWER:
             self.refused += 1
             return
         self._inbox.put_nowait(message)

@@ -92,6 +92,8 @@ class Recorder:
                 self._owed.append(Entry.of(item))
                 return await self._append([], _moment(item))
             now = _moment(item[-1])
+            if self._owed:  # first, because what a round owes is only known in the era it belongs to
+                await self._append([], now)
             await self._append([Entry.of(fact) for fact in self.ledger.arrange(item, now)], now)
             await self._close(now)
         except MrvError as error:

@@ -82,9 +82,10 @@ class FakeBus:
 
     async def read(self, unit: int, table: str, address: int, count: int) -> tuple[int, ...]:
         self.asked.append(unit)
-        if unit in self.dead:
+        error = self.dead.get(unit)
+        if error is not None:
             await self.clock.sleep(self.cost)
-            raise self.dead[unit](fault("meter.gap_timeout", f"unit {unit}"))
+            raise error(fault("meter.gap_timeout", f"unit {unit}"))
         if self.latency:
             await self.clock.sleep(self.latency)
         value = struct.unpack(">2H", struct.pack(">f", 1000 + self.clock.boottime / 1_000_000))

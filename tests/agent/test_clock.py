@@ -75,6 +75,12 @@ def test_an_assumed_clock_is_informative_whatever_the_kernel_says() -> None:
     assert [(str(c.clock), c.source) for c in told] == [("I", "assumed")]
 
 
+def test_a_clock_that_was_never_set_is_unknown_whoever_vouches_for_it() -> None:
+    for source in ("assumed", "kernel"):
+        _, told = watch(FakeClock(realtime=5_000), source)
+        assert [str(c.clock) for c in told] == ["U"]
+
+
 async def test_the_kernels_clocks_are_read_and_waited_on() -> None:
     clock = SystemClock()
     before = clock.read()
