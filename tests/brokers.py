@@ -22,10 +22,11 @@ def free_port() -> int:
 class Mosquitto:
     """One broker process that can be stopped and started again on the same port."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, limit: int = 524288) -> None:
+        """`limit`: bytes of a message it passes, 0 for any. It keeps nothing over a restart."""
         self.port = port
         self._config = folder / f"mosquitto-{port}.conf"
-        self._config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmessage_size_limit 524288\n")
+        self._config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmessage_size_limit {limit}\n")
         self._program = need("mosquitto")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -34,6 +35,11 @@ class Mosquitto:
             [self._program, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         until(lambda: _answers(self.port))
+
+    def signal(self, number: int) -> None:
+        """SIGSTOP makes it deaf and dumb with its connections open, SIGCONT ends that."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def stop(self) -> None:
         if self._process:
