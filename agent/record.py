@@ -58,11 +58,15 @@ class Recorder:
         self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled. Raises MrvError when going on would be wrong (a damaged database, a broken rule)."""
+        """Until cancelled. Raises MrvError when going on would be wrong (a damaged database, a broken rule).
+
+        What is being recorded when the cancellation comes is recorded to its end: leaves that the disk took and the
+        Book did not hear of would be covered again by the next `drain`.
+        """
         while True:
             await self._wake.wait()
             self._wake.clear()
-            await self.drain()
+            await asyncio.shield(self.drain())
 
     async def drain(self) -> None:
         """Record everything handed over so far."""
