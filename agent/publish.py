@@ -134,6 +134,7 @@ class Publisher:
                 await self._send()
             case Act.DROP:
                 _log.warning("the broker acknowledges nothing; building the connection anew")
+                self.uplink = self.uplink.dropped(now)
                 self.mqtt.drop()
             case Act.WAIT:
                 pass

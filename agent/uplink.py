@@ -99,6 +99,10 @@ class Uplink:
     def sent(self, size: int, now: int) -> Uplink:
         return replace(self, attempt=Attempt(size=size, sent=now))
 
+    def dropped(self, now: int) -> Uplink:
+        """The connection is being cut; that takes a moment, and is not asked for twice."""
+        return replace(self, attempt=replace(self.attempt, sent=now) if self.attempt else None)
+
     def acked(self, now: int) -> Uplink:
         """The broker has it: from now the receipt is waited for."""
         if self.attempt is None or self.attempt.acked is not None:

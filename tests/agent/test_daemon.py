@@ -114,10 +114,13 @@ class Site:
                 stderr=log,
             )
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        assert self.agent is not None
-        self.agent.send_signal(number)
-        return self.agent.wait(timeout=30)
+    def stop(self, office: Office, number: int = signal.SIGTERM) -> int:
+        """End the agent while the office goes on answering; gives the exit code."""
+        agent = self.agent
+        assert agent is not None
+        agent.send_signal(number)
+        until(lambda: office.work() and agent.poll() is not None, 30)
+        return int(agent.returncode)
 
     def close(self) -> None:
         for process in (self.agent, self.simulator):
@@ -165,7 +168,7 @@ def test_readings_arrive_and_a_stop_is_orderly(site: Site, office: Office) -> No
     until(lambda: site.command("backlog") == 0)
     assert site.command("status") == 0
     assert site.command("run") == 3, "the state directory is taken"
-    assert site.stop() == 0
+    assert site.stop(office) == 0
     until(lambda: office.work().states[-1:] == ["offline"])
     verdict = agree(site, office)
     assert len(office.leaves) == len(verdict.leaves), "the last checkpoint was sent before leaving"
@@ -184,7 +187,7 @@ def test_broker_absent_at_start_and_lost_later(site: Site, office: Office, broke
     before = len(office.leaves)
     broker.start()
     until(lambda: len(office.work().leaves) > before + 10, 40)
-    assert site.stop() == 0
+    assert site.stop(office) == 0
     agree(site, office)
 
 
@@ -192,11 +195,11 @@ def test_broker_absent_at_start_and_lost_later(site: Site, office: Office, broke
 def test_after_any_end_the_log_goes_on(site: Site, office: Office, number: int) -> None:
     site.start()
     until(lambda: len(office.work().sizes) >= 1, 30)
-    site.stop(number)
+    site.stop(office, number)
     before = len(office.leaves)
     site.start()
     until(lambda: len(office.work().leaves) > before + 12, 30)
-    assert site.stop() == 0
+    assert site.stop(office) == 0
     agree(site, office)
 
 
@@ -211,6 +214,6 @@ def test_killed_at_a_failpoint_nothing_committed_is_lost(site: Site, office: Off
     committed = Verdict(site.folder).leaves
     site.start()
     until(lambda: len(office.work().leaves) > len(committed) + 6, 40)
-    assert site.stop() == 0
+    assert site.stop(office) == 0
     assert office.leaves[: len(committed)] == committed
     agree(site, office)
