@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # `status` must not load the database and the bus to read a s
     from agent.store import Backlog
 
 FILE = "status.json"
+#: The file is written every five seconds; older than this (ms), what it says may not be true any more.
+SILENT_MS = 30_000
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,16 +106,27 @@ def write(state: Path, status: Status) -> None:
     os.replace(beside, path)  # noqa: PTH105 (the atomic one, by its own name)
 
 
-def read(state: Path) -> Status:
-    """The status as last written, with an alarm when its writer is gone. Raises BadInput when there is none."""
+def read(state: Path, now: int) -> Status:
+    """The status as last written, with an alarm when its writer is gone or silent. Raises BadInput: there is none.
+
+    `now` is UTC ms, compared with when the file was put in place.
+    """
     path = state / FILE
     try:
+        written = path.stat().st_mtime_ns // 1_000_000
         found = msgspec.json.decode(path.read_bytes(), type=Status)
     except FileNotFoundError as error:
         raise BadInput(fault("agent.no_status", str(path))) from error
     except (OSError, msgspec.DecodeError) as error:
         raise BadInput(fault("agent.status_unreadable", str(path), problem=error)) from error
-    if found.state == "running" and not held(state):
-        gone = alarms([fault("agent.not_running", found.site, pid=found.pid)])
-        return msgspec.structs.replace(found, state="died", alarms=(*found.alarms, *gone))
+    if found.state != "running":
+        return found
+    if not held(state):
+        return _alarmed(found, "died", fault("agent.not_running", found.site, pid=found.pid))
+    if now - written > SILENT_MS:
+        return _alarmed(found, "silent", fault("agent.status_old", str(path), seconds=(now - written) // 1000))
     return found
+
+
+def _alarmed(found: Status, state: str, why: Fault) -> Status:
+    return msgspec.structs.replace(found, state=state, alarms=(*found.alarms, *alarms([why])))

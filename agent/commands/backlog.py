@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from agent import health
-from agent.commands.common import add_json, command, emit, state_of
+from agent.commands.common import add_json, command, emit, now, state_of
 from agent.commands.status import when
 
 
@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    status = health.read(state_of(arguments))
+    status = health.read(state_of(arguments), now())
     log = status.log
     if arguments.json:
         emit({"as_of": status.updated, **msgspec.to_builtins(log)})

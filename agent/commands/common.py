@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ def state_of(arguments: argparse.Namespace) -> Path:
     given: Path | None = arguments.state
     folder: Path = arguments.dir
     return given or folder / STATE_FOLDER
+
+
+def now() -> int:
+    """UTC ms."""
+    return time.time_ns() // 1_000_000
 
 
 def language(given: str | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from agent import health
-from agent.commands.common import add_json, as_json, command, emit, language, show, state_of
+from agent.commands.common import add_json, as_json, command, emit, language, now, show, state_of
 from agent.health import Meter, Status
 from mrv.messages import sentence, text
 
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 when nothing needs attention, 1 otherwise."""
-    status, tongue = health.read(state_of(arguments)), language(arguments.lang)
+    status, tongue = health.read(state_of(arguments), now()), language(arguments.lang)
     if arguments.json:
         said = msgspec.to_builtins(status)
         emit(said | {"alarms": [as_json(alarm.fault, tongue) for alarm in status.alarms]})

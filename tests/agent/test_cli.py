@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,21 @@ async def test_status_notices_that_the_daemon_is_gone(capsys: pytest.CaptureFixt
     assert code == 1
     assert json.loads(said)["state"] == "died"
     assert [alarm["code"] for alarm in json.loads(said)["alarms"]] == ["agent.not_running"]
+
+
+async def test_status_notices_that_the_daemon_is_silent(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A disk that takes nothing leaves the last good news standing."""
+    write(tmp_path)
+    async with running(tmp_path, FakeClock()) as gateway:
+        await gateway.pass_time(25)
+        gateway.daemon._write_status()
+        long_ago = time.time() - 31
+        os.utime(tmp_path / "state" / "status.json", (long_ago, long_ago))
+        with locked(tmp_path / "state"):
+            code, said, _ = run(capsys, "status", "--dir", str(tmp_path), "--json")
+    assert code == 1
+    assert json.loads(said)["state"] == "silent"
+    assert [alarm["code"] for alarm in json.loads(said)["alarms"]] == ["agent.status_old"]
 
 
 def test_every_code_of_the_agent_has_a_text_and_a_next_step(root: Path) -> None:

@@ -97,9 +97,9 @@ def agent_stops(made: World) -> None:
 
 def meters_vanish(made: World) -> None:
     made.simulator.kill()
-    until(lambda: all(meter["failures"] for meter in made.status()["meters"].values()), 20, made.status)
+    until(lambda: all(meter.get("failures") for meter in made.status()["meters"].values()), 20, made.status)
     made.simulator.start()
-    until(lambda: not any(meter["failures"] for meter in made.status()["meters"].values()), 60, made.status)
+    until(lambda: not any(meter.get("failures") for meter in made.status()["meters"].values()), 60, made.status)
 
 
 def office_side_dies_together(made: World) -> None:
