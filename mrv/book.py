@@ -110,8 +110,12 @@ class Book:
         for chain in account.chains:
             limit = period.first_slot(until, chain.bound.every)
             for start, end in chain.coverage.holes(limit if chain.end is None else min(limit, chain.end)):
-                empty = not any(other.reads(start, end) for other in account.chains)
-                pieces = period.cut(start, end, plan.period, tz, empty_until=min(until, end) if empty else 0)
+                read = max((s for c in account.chains for s in c.seen if start <= s < end), default=None)
+                busy = start if read is None else min(end, period.next_bound(read, plan.period, tz))
+                pieces = [  # nobody read anything after `busy`: whole periods there collapse
+                    *period.cut(start, busy, plan.period, tz),
+                    *period.cut(busy, end, plan.period, tz, empty_until=min(until, end)),
+                ]
                 spans += [Span(chain.bound.meter, first, last) for first, last in pieces]
         return tuple(spans)
 

@@ -434,3 +434,17 @@ def test_two_meters_may_poll_at_their_own_pace() -> None:
     _, (only,) = log.judged()
     assert only.findings == ()
     assert [u.expected for u in only.usages] == [6, 12]
+
+
+def test_one_reading_before_a_long_outage_does_not_cost_a_gap_per_period() -> None:
+    log = SiteLog()
+    log.run(T0, T0 + MINUTE)
+    log.read("chiller-1", T0 + MINUTE, kwh=1)  # the other meter's round was never committed
+    back = T0 + 7 * 24 * HOUR + 20_000
+    spans = log.book.uncovered(back)
+    assert len(spans) <= 6
+    log.fill(back)
+    log.run(back, back + 2 * MINUTE)
+    _, judgements = log.judged()
+    assert [j.findings for j in judgements] == [()] * len(judgements)
+    assert len(judgements) == 5

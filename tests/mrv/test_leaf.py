@@ -248,3 +248,31 @@ def test_rfc_8785_third_party(name: str) -> None:
     given_text = vectors("jcs", "testdata", "input", f"{name}.json").read_bytes()
     wanted = vectors("jcs", "testdata", "output", f"{name}.json").read_bytes()
     assert rfc8785.dumps(json.loads(given_text)) == wanted
+
+
+@given(LEAVES)
+def test_the_fast_spelling_is_that_of_rfc_8785(fact: AnyLeaf) -> None:
+    assert leaf.encode(fact) == rfc8785.dumps(msgspec.to_builtins(fact))
+
+
+def test_every_character_is_spelled_alike() -> None:
+    for first in range(0, 0x110000, 0x800):
+        text = "".join(chr(c) for c in range(first, first + 0x800) if not 0xD800 <= c < 0xE000)
+        fact = leaf.Blob(digest="d", index=0, count=1, text=text)
+        assert leaf.encode(fact) == rfc8785.dumps(msgspec.to_builtins(fact))
+
+
+@pytest.mark.parametrize("keys", [("\U0001f600", "\uffff"), ("é", "z"), ("a", "B", "_"), ("10", "9")])
+def test_keys_stand_in_the_order_of_utf_16(keys: tuple[str, ...]) -> None:
+    fact = Reading(
+        boot=1,
+        boottime=1,
+        ts=1,
+        clock=ClockState.SYNCHRONISED,
+        meter="m",
+        config=1,
+        registers=dict.fromkeys(keys, "1"),
+        raw={},
+    )
+    assert leaf.encode(fact) == rfc8785.dumps(msgspec.to_builtins(fact))
+    assert leaf.decode(leaf.encode(fact)) == fact
