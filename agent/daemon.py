@@ -109,8 +109,8 @@ class Daemon:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        self.publisher = self._publisher()  # first: a receipt of another history, met by an earlier run, stops signing
         await self.begin()
-        self.publisher = self._publisher()
         self.wire()
         self._schedule()
         work: list[Coroutine[Any, Any, None]] = [self.recorder.run(), self.publisher.run()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -171,6 +172,25 @@ def test_the_site_does_not_move(tmp_path: Path) -> None:
         made.goes_on()
         attacker.both_ways(COLLECTOR_STATE, encode(Presence(version=1, state="offline")))
         made.goes_on()  # the office says otherwise within half a minute
+        made.finish()
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("name", [f"mrv-{SITE}", "mrv-collector"])
+def test_somebody_connects_in_their_name(tmp_path: Path, name: str) -> None:
+    """The broker throws the true one out, and gives what it had for it to the false one."""
+    with world(tmp_path) as made:
+        made.goes_on()
+        stolen: list[Message] = []
+        endpoint = Endpoint(host="127.0.0.1", port=made.broker.port)
+        for _ in range(3):
+            thief = Mqtt(endpoint, name, ["mrv/1/#"], stolen.append)
+            thief.start()
+            until(lambda thief=thief: thief.up, 20)
+            time.sleep(2)
+            thief.stop()
+        assert stolen
+        made.goes_on(timeout=120)
         made.finish()
 
 

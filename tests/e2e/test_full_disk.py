@@ -6,8 +6,11 @@ RLIMIT_FSIZE of the running process stands for the full disk: no file grows beyo
 from __future__ import annotations
 
 import resource
+import sqlite3
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -91,6 +94,64 @@ def test_the_office_disk_is_full(tmp_path: Path) -> None:
         empty(made.collector)
         made.goes_on(timeout=100)
         made.finish()
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Somebody has the file open and writes, as with a database browser."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_somebody_holds_the_site_database(tmp_path: Path) -> None:
+    with world(tmp_path) as made:
+        made.goes_on()
+        with locked(made.gateway.folder / "state" / "log.sqlite"):
+            until(lambda: made.site_alarms() == {"link.database_locked"}, 20, made.status)
+            time.sleep(FULL_S)
+            assert made.agent.running
+        made.goes_on(timeout=30)
+        made.finish()
+
+
+def test_somebody_holds_the_office_database(tmp_path: Path) -> None:
+    with world(tmp_path) as made:
+        made.goes_on()
+        with locked(made.office.folder / "collector.sqlite"):
+            until(
+                lambda: "locked" in made.collector.said() or "holds" in made.collector.said(), 30, made.collector.said
+            )
+            assert made.collector.running
+        made.goes_on(timeout=100)
+        made.finish()
+
+
+def test_an_older_copy_of_the_site_log_is_put_back(tmp_path: Path) -> None:
+    """Rollback: what the office holds beyond it is shown to the site, which signs nothing more, records and says so."""
+    with world(tmp_path) as made:
+        assert made.agent.stop() == 0
+        state = made.gateway.folder / "state"
+        copy = (state / "log.sqlite").read_bytes()
+        assert not (state / "log.sqlite-wal").exists()
+        made.agent.start()
+        made.goes_on()
+        assert made.agent.stop() == 0
+        made.check_world()
+        held = made.held()
+        (state / "log.sqlite").write_bytes(copy)
+        made.agent.start()
+        until(lambda: made.site_alarms() == {"agent.rolled_back"}, 20, made.status)
+        signed, size = set(made.site().checkpoints), len(made.site().leaves)
+        until(lambda: len(made.site().leaves) > size + 6, 20)
+        assert set(made.site().checkpoints) == signed, "nothing is signed on top of another history"
+        made.agent.kill()
+        made.agent.start()
+        until(lambda: made.status()["pid"] == made.agent.pid, 20)
+        until(lambda: made.site_alarms() == {"agent.rolled_back"}, 20, made.status)
+        assert set(made.site().checkpoints) == signed, "nor after a restart"
+        assert made.held() == held
 
 
 def test_a_second_daemon_is_told_who_is_there(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -60,3 +61,31 @@ def test_killed_at_any_moment_on_both_sides(tmp_path: Path) -> None:
             due[victim.name] = time.monotonic() + rng.choice((rng.uniform(0.0, 1.5), rng.uniform(1.5, 4.0)))
         made.finish()
         _log.info("%d + %d kills, gaps %s", made.agent.kills, made.collector.kills, dict(made.gaps()))
+
+
+@pytest.mark.timeout(400)
+def test_everything_ends_and_freezes_at_any_moment(tmp_path: Path) -> None:
+    """Killed, stopped in order, frozen, the broker forgetting everything: in any order, at any moment."""
+    rng = random.Random(SEED + 1)
+    with world(tmp_path) as made:
+        for _ in range(40):
+            time.sleep(rng.uniform(0.0, 2.0))
+            victim = rng.choice((made.agent, made.collector))
+            match rng.choice(("kill", "stop", "stop", "freeze", "broker")):
+                case "kill":
+                    victim.kill()
+                    victim.start()
+                case "stop":
+                    assert victim.stop() in (0, -signal.SIGTERM)
+                    victim.start()
+                case "freeze":
+                    victim.signal(signal.SIGSTOP)
+                    time.sleep(rng.uniform(0.1, 2.0))
+                    victim.signal(signal.SIGCONT)
+                case "broker":
+                    made.broker.stop()
+                    time.sleep(rng.uniform(0.0, 1.0))
+                    made.broker.start()
+            made.check_world()
+        made.finish()
+        _log.info("%d leaves, gaps %s", len(made.site().leaves), dict(made.gaps()))
