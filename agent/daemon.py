@@ -255,7 +255,7 @@ class Daemon:
         book, publisher = self.ledger.book, self.publisher
         troubles = [self.foreign, self.damage, self.recorder.trouble]
         if publisher:
-            troubles += [publisher.mqtt.trouble, publisher.answer]
+            troubles += [publisher.mqtt.trouble, publisher.trouble, publisher.answer]
         return health.Status(
             state=state,
             pid=os.getpid(),

@@ -19,7 +19,7 @@ from agent.uplink import LOOK_AGAIN_MS, Act, Held, Uplink, weigh
 from link.failpoint import reach
 from link.mqtt import Endpoint, Message, Mqtt, Publication
 from mrv import exchange
-from mrv.errors import BadInput, Fault, MrvError, fault
+from mrv.errors import BadInput, Fault, MrvError, Unavailable, fault
 from mrv.exchange import Presence, topic
 from mrv.log import proof
 from mrv.log.bundle import Bundle, pack
@@ -54,6 +54,8 @@ class Publisher:
         self.uplink = Uplink()
         #: What the office last answered instead of a receipt, for the status page; unsigned.
         self.answer: Fault | None = None
+        #: Why the store could not be read; None once it can.
+        self.trouble: Fault | None = None
         #: Messages that were not what they should be.
         self.refused = 0
         self.mqtt = Mqtt(
@@ -80,9 +82,7 @@ class Publisher:
         self._read_store()
 
     def wake(self) -> None:
-        """There is a new checkpoint."""
-        newest = self._store.newest_checkpoint()
-        self._signed = newest.size if newest else 0
+        """There is a new checkpoint. Called by who has just written it: looks at nothing, cannot fail."""
         self._wake.set()
 
     @property
@@ -91,14 +91,22 @@ class Publisher:
         return self._receipt[0] if self._receipt else 0
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. What the disk does not show now is asked for again: polling must not end for it."""
         self.mqtt.start()
         while True:
-            await self._turn()
+            try:
+                await self._turn()
+                self.trouble = None
+            except Unavailable as error:
+                _log.error("%s", error)
+                self.trouble = error.faults[0]
+                await self._clock.sleep(LOOK_AGAIN_MS)
 
     async def _turn(self) -> None:
         while not self._inbox.empty():
             await self._take(self._inbox.get_nowait())
+        newest = self._store.newest_checkpoint()
+        self._signed = newest.size if newest else 0
         await self._act()
         try:
             async with asyncio.timeout(LOOK_AGAIN_MS / 1000):

@@ -13,9 +13,10 @@ from fakes import FakeClock
 from agent import publish
 from agent.publish import Publisher
 from agent.store import Entry, Store
+from link.errors import DiskError
 from link.mqtt import Endpoint, Message
 from mrv import exchange
-from mrv.errors import Fault
+from mrv.errors import Fault, fault
 from mrv.exchange import Answer, Presence
 from mrv.log import proof
 from mrv.log.bundle import Bundle, unpack
@@ -328,3 +329,24 @@ async def test_checkpoints_too_large_to_go_together_go_one_by_one(store: Store, 
     assert len(sizes) > 1
     office.task.cancel()
     store.close()
+
+
+async def test_a_disk_that_cannot_be_read_for_a_moment(
+    office: Office, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The publisher must not end for it: the daemon, and with it the polling, would end, too."""
+    await office.bundle(1)
+    office.acknowledge()
+    with monkeypatch.context() as broken:
+
+        def unreadable(*_arguments: object) -> tuple[bytes, ...]:
+            raise DiskError(fault("link.disk_error", "log.sqlite", problem="disk I/O error"))
+
+        broken.setattr(store, "leaves", unreadable)
+        store.append([Entry("reading", b"one more")], 2, sign).result()
+        await office.receipt(5)
+        await office.until(lambda: office.publisher.trouble)
+        assert not office.task.done()
+    await office.clock.run(2_000, office.idle)
+    assert (await office.bundle(2)).old == 5
+    await office.until(lambda: office.publisher.trouble is None)
