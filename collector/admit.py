@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from collector.archive import Archive, decode_faults
 from collector.registry import Registry, SiteKey
 from link.failpoint import reach
-from mrv import leaf
+from mrv import known, leaf
 from mrv.audit import Approvals, Verdict, admit, foreign
 from mrv.book import Book, Judgement
 from mrv.errors import BadInput, Fault, MrvError, fault
@@ -143,8 +143,15 @@ class Admission:
 
 
 def _granted(reason: Fault, approvals: Approvals) -> bool:
-    """Whether a summary waited for an approval that has come."""
+    """Whether a summary waited for an approval that has come, or for a profile or methodology of a newer version."""
     digest = reason.params.get("digest", "")
-    if reason.code == "audit.plan_not_approved":
-        return digest in approvals.plans
-    return reason.code == "audit.binding_not_approved" and digest in approvals.bindings
+    match reason.code:
+        case "audit.plan_not_approved":
+            return digest in approvals.plans
+        case "audit.binding_not_approved":
+            return digest in approvals.bindings
+        case "audit.profile_unknown":
+            return known.profile(reason.params.get("profile", ""), digest)
+        case "audit.methodology_unknown":
+            return known.methodology(reason.params.get("methodology", ""), digest)
+    return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mrv import codec, period
+from mrv import codec, known, period
 from mrv.binding import BoundMeter
 from mrv.content import Content
 from mrv.errors import BadInput, Fault, fault
@@ -181,7 +181,9 @@ class Account:
 
     def _redecodes(self, chain: Chain, fact: Reading) -> bool:
         """Whether the profile in the log reads from the raw words what the site says it read."""
-        profile = self.content.profile(chain.profile)
+        # Another profile than a released one is the site's own idea of its meter, and is not decoded with (mrv.audit).
+        released = known.profile(chain.bound.profile, chain.profile)
+        profile = self.content.profile(chain.profile) if released else None
         if profile is None:
             return False
         try:

@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mrv.book import Book, Judgement
+from mrv import known
+from mrv.book import Book, Judgement, Terms
 from mrv.errors import Fault, MrvError, fault
 from mrv.leaf import Genesis
 from mrv.log.checkpoint import Checkpoint, cosigned, open_checkpoint
 from mrv.log.merkle import EMPTY, Frontier, leaf_hash
 from mrv.log.note import VerifyKey
+from mrv.plan import check_against
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +73,34 @@ def admit(judgement: Judgement, approvals: Approvals) -> Verdict:
 
 
 def _unapproved(judgement: Judgement, approvals: Approvals) -> Iterable[Fault]:
-    where, config = f"seq {judgement.summary.seq}", judgement.config
-    if config is None:
+    where = f"seq {judgement.summary.seq}"
+    if judgement.config is None:
         yield fault("audit.no_config", where)
         return
-    if config.plan not in approvals.plans:
+    found: list[Fault] = []
+    for terms in judgement.terms:
+        found += [strange for strange in _strange(terms, approvals, where) if strange not in found]
+    yield from found
+
+
+def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
+    """What of one configuration nobody but the site vouches for."""
+    config = terms.config
+    approved = config.plan in approvals.plans, config.binding in approvals.bindings
+    if not approved[0]:
         yield fault("audit.plan_not_approved", where, digest=config.plan)
-    if config.binding not in approvals.bindings:
+    if not approved[1]:
         yield fault("audit.binding_not_approved", where, digest=config.binding)
+    for name in sorted({bound.profile for bound in terms.binding.meters} if terms.binding else ()):
+        if not known.profile(name, digest := config.profiles.get(name, "")):
+            yield fault("audit.profile_unknown", where, profile=name, digest=digest)
+    for name in sorted({project.methodology for project in terms.plan.projects} if terms.plan else ()):
+        if not known.methodology(name, digest := config.methodologies.get(name, "")):
+            yield fault("audit.methodology_unknown", where, methodology=name, digest=digest)
+    if all(approved) and terms.plan and terms.binding:
+        # Each was approved; that they fit each other may never have been asked.
+        for misfit in check_against(terms.plan, terms.binding):
+            yield fault("audit.plan_and_binding", where, place=misfit.where, problem=misfit.code)
 
 
 def _unacceptable(judgement: Judgement) -> Iterable[Fault]:

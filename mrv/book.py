@@ -7,7 +7,7 @@ what a leaf says: what is wrong becomes a finding. It owns no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mrv import leaf, period
@@ -24,8 +24,21 @@ from mrv.usage import Chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What one config leaf put in force; None where the log does not hold it in usable form."""
+
+    config: Config
+    plan: MonitoringPlan | None
+    binding: Binding | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What settling a period again says of the summary a site signed."""
+    """What settling a period again says of the summary a site signed.
+
+    `config` and `plan` are those the period was closed under; `terms` are these and those of every meter whose
+    binding ended within the period, for all of them shaped its figures.
+    """
 
     summary: Summary
     digest: str
@@ -33,6 +46,7 @@ class Judgement:
     plan: MonitoringPlan | None
     usages: tuple[Usage, ...]
     findings: tuple[Fault, ...]
+    terms: tuple[Terms, ...] = ()
 
 
 class Book:
@@ -219,16 +233,24 @@ class Book:
     def _summary(self, data: bytes, summary: Summary) -> Judgement:
         if not self._account.replaying:
             self._judge(data, summary, f"seq {summary.seq}")
+        usages = tuple(usage for usage in map(leaf.decode, self._usages) if isinstance(usage, Usage))
         judgement = Judgement(
             summary=summary,
             digest=leaf.digest(data),
             config=self._account.configs.get(summary.config),
             plan=self.plan,
-            usages=tuple(usage for usage in map(leaf.decode, self._usages) if isinstance(usage, Usage)),
+            usages=usages,
             findings=self.open_findings,
+            terms=tuple(self._terms({summary.config, *(usage.config for usage in usages)})),
         )
         self._advance(summary, judgement.usages)
         return judgement
+
+    def _terms(self, numbers: Iterable[int]) -> Iterator[Terms]:
+        for number in sorted(numbers):
+            if config := self._account.configs.get(number):
+                plan, binding = self.content.plan(config.plan), self.content.binding(config.binding)
+                yield Terms(config=config, plan=plan, binding=binding)
 
     def _judge(self, data: bytes, summary: Summary, where: str) -> None:
         """Settle the period again and say where the site's summary differs."""

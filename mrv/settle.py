@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from mrv import leaf, number
+from mrv import known, leaf, number
 from mrv.content import Content
 from mrv.leaf import Config, Indicative, Summary, Usage
 from mrv.measurand import BY_OBIS, Measurand
@@ -76,7 +76,8 @@ def _energy(chains: Sequence[Chain], usages: Sequence[Usage]) -> Energy:
 
 
 def _indicative(project: Project, content: Content, config: Config, energy: Energy) -> Indicative:
-    methodology = content.methodology(config.methodologies.get(project.methodology, ""))
+    digest = config.methodologies.get(project.methodology, "")
+    methodology = content.methodology(digest) if known.methodology(project.methodology, digest) else None
     if methodology is None:
         return Indicative(
             project=project.id, methodology=project.methodology, status="unknown", missing=("methodology",)

@@ -37,9 +37,10 @@ def _example() -> MonitoringPlan:
 
 
 def demo_plan(**changes: object) -> MonitoringPlan:
-    """config/plan.yaml with a period of one minute, unless changed."""
+    """config/plan.yaml with a period of one minute and without the inverter's point, unless changed."""
     plan = _example()
-    return msgspec.structs.replace(plan, **{"period": 60, "min_coverage": 0, **changes})
+    points = tuple(point for point in plan.points if point.id != "PV-INV")
+    return msgspec.structs.replace(plan, **{"period": 60, "min_coverage": 0, "points": points, **changes})
 
 
 def demo_binding(**changes: object) -> Binding:

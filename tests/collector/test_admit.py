@@ -24,8 +24,7 @@ from mrv.book import Book
 from mrv.reading import Reading
 
 MINUTE = 60_000
-#: The example plan without the inverter, which the paper factory does not have.
-MADE = demo_plan(min_coverage=Decimal(0), points=tuple(point for point in demo_plan().points if point.id != "PV-INV"))
+MADE = demo_plan(min_coverage=Decimal(0))
 PLAN, BINDING = (leaf.canonical(value).decode() for value in (MADE, demo_binding()))
 
 

@@ -17,7 +17,7 @@ from collector.config import Folder, locked
 from mrv import leaf
 from verify.cli import main as verify
 
-MADE = demo_plan(min_coverage=Decimal(0), points=tuple(p for p in demo_plan().points if p.id != "PV-INV"))
+MADE = demo_plan(min_coverage=Decimal(0))
 
 
 @pytest.fixture(name="office")

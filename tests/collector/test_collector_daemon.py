@@ -19,7 +19,7 @@ from collector.config import FAILPOINTS
 from mrv import leaf
 from mrv.exchange import answer, topic
 
-MADE = demo_plan(min_coverage=Decimal(0), points=tuple(p for p in demo_plan().points if p.id != "PV-INV"))
+MADE = demo_plan(min_coverage=Decimal(0))
 PLAN, BINDING = (leaf.canonical(value).decode() for value in (MADE, demo_binding()))
 
 

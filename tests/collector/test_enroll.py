@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from desk import Desk, PaperSite, filler
 from real import vectors
@@ -78,8 +79,9 @@ def test_what_is_wrong_is_refused_and_leaves_no_trace(desk: Desk, wrong: str) ->
 
 
 def test_a_plan_and_a_binding_that_do_not_fit_each_other(desk: Desk) -> None:
+    one = msgspec.structs.replace(demo_binding(), meters=demo_binding().meters[1:])
     with pytest.raises(BadInput) as error:
-        desk.enroll(PaperSite([]), plan=PLAN, binding=BINDING)
+        desk.enroll(PaperSite([]), plan=PLAN, binding=leaf.canonical(one).decode())
     assert codes(error) == ["plan.point_without_meter"]
 
 

@@ -1,0 +1,117 @@
+"""A site that holds its own key and lies with it: each lie is truthfully signed, settled by the site's own rules, and
+must not be admitted. The site here is a SiteLog whose leaves are what an honest agent would write but for the lie.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+import site_log
+from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan
+
+from drivers.profiles import library
+from mrv import known, leaf
+from mrv.audit import Approvals, admit
+from mrv.binding import Settings
+from mrv.book import Book
+from mrv.methodology import catalogue
+from mrv.plan import MonitoringPlan
+
+MINUTE, STEP = 60_000, EVERY * 1000
+PLAN, BINDING = (leaf.digest(leaf.canonical(value)) for value in (demo_plan(), demo_binding()))
+APPROVED = Approvals(plans=frozenset({PLAN}), bindings=frozenset({BINDING}))
+
+
+def reasons(leaves: list[bytes], approvals: Approvals = APPROVED) -> list[set[str]]:
+    """Why each summary of a log is not admitted; an empty set for one that is."""
+    book = Book()
+    judgements = [judgement for data in leaves if (judgement := book.add(data)) is not None]
+    return [{found.code for found in admit(judgement, approvals).reasons} for judgement in judgements]
+
+
+def test_the_same_site_without_a_lie_is_admitted() -> None:
+    log = SiteLog()
+    log.run(T0, T0 + 2 * MINUTE + STEP)
+    assert reasons(log.leaves) == [set(), set()]
+
+
+# -- what nobody approved ------------------------------------------------------------------------------------------
+
+
+def test_a_profile_of_the_sites_own_making(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan, binding and raw words are honest; the log's `eastron_sdm630` counts every kilowatt-hour ten times."""
+    honest = library()["eastron_sdm630"]
+    values = {
+        name: msgspec.structs.replace(value, scale=Decimal(10)) if "energy" in name else value
+        for name, value in honest.values.items()
+    }
+    lying = msgspec.structs.replace(honest, values=values)
+    monkeypatch.setattr(site_log, "library", lambda: {"eastron_sdm630": lying})
+    log = SiteLog()
+    log.run(T0, T0 + MINUTE + STEP)
+    (found,) = reasons(log.leaves)
+    assert "audit.profile_unknown" in found
+
+
+def test_a_methodology_of_the_sites_own_making(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = catalogue.library()
+    lying = {
+        name: msgspec.structs.replace(one, equations=tuple(e.replace("RE_p = ", "RE_p = 5 * ") for e in one.equations))
+        for name, one in honest.items()
+    }
+    digests = {name: frozenset({leaf.digest(leaf.canonical(one))}) for name, one in lying.items()}
+    monkeypatch.setattr(catalogue, "library", lambda: lying)
+    log = SiteLog()
+    with monkeypatch.context() as site:  # which believes itself
+        site.setattr(known, "METHODOLOGIES", digests)
+        log.run(T0, T0 + MINUTE + STEP)
+    (found,) = reasons(log.leaves)
+    assert {"audit.methodology_unknown", "audit.summary_differs"} <= found
+
+
+def test_a_released_profile_under_anothers_name() -> None:
+    log = SiteLog()
+    index, config = next((i, f) for i, d in enumerate(log.leaves) if isinstance(f := leaf.decode(d), leaf.Config))
+    inverter = library()["sunspec_inverter_3p"]
+    blobs = [leaf.encode(blob) for blob in leaf.blobs(leaf.canonical(inverter))]
+    swapped = msgspec.structs.replace(config, profiles={"eastron_sdm630": leaf.digest(leaf.canonical(inverter))})
+    log.run(T0, T0 + MINUTE + STEP)
+    (found,) = reasons([*log.leaves[:index], *blobs, leaf.encode(swapped), *log.leaves[index + 1 :]])
+    assert "audit.profile_unknown" in found
+
+
+@pytest.mark.parametrize(
+    ("plan", "binding", "found"),
+    [
+        (demo_plan(), demo_binding(settings=Settings(ratio="4000/5")), {"audit.binding_not_approved"}),
+        (
+            demo_plan(min_coverage=Decimal("0.1")),
+            demo_binding(serial="1"),
+            {"audit.plan_not_approved", "audit.binding_not_approved"},
+        ),
+    ],
+)
+def test_a_configuration_in_force_only_within_the_period(
+    plan: MonitoringPlan, binding: object, found: set[str]
+) -> None:
+    """Half a minute under something nobody approved, and back before the period closes under what was."""
+    log = SiteLog()
+    log.run(T0, T0 + MINUTE + STEP)
+    log.configure(T0 + MINUTE + STEP, plan, binding)  # type: ignore[arg-type]
+    log.run(T0 + MINUTE + STEP, T0 + MINUTE + 4 * STEP)
+    log.configure(T0 + MINUTE + 4 * STEP, demo_plan(), demo_binding())
+    log.run(T0 + MINUTE + 4 * STEP, T0 + 3 * MINUTE + STEP)
+    honest, lie, after = reasons(log.leaves)
+    assert honest == after == set()
+    assert lie == found
+
+
+def test_a_plan_and_a_binding_approved_apart_that_do_not_fit() -> None:
+    """Two meters at one point would count its energy twice."""
+    twice = demo_binding(point="PV-AC")
+    approvals = Approvals(plans=APPROVED.plans, bindings=frozenset({leaf.digest(leaf.canonical(twice))}))
+    log = SiteLog(binding=twice)
+    log.run(T0, T0 + MINUTE + STEP)
+    assert reasons(log.leaves, approvals) == [{"audit.plan_and_binding"}]
