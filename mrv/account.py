@@ -77,10 +77,10 @@ class Account:
             self.take(fact_before)
 
     def _moment(self, fact: Stamped) -> int | None:
-        """When `fact` happened, in UTC ms; None while that is not known."""
-        if self.era is None:
-            return None
-        at = period.place(self.era, fact.boot, fact.boottime)
+        """When `fact` happened, in UTC ms; None while that is not known, or outside all reason."""
+        return None if self.era is None else self._reasonable(period.place(self.era, fact.boot, fact.boottime))
+
+    def _reasonable(self, at: int | None) -> int | None:
         if at is not None and not 0 < at < period.LAST:
             self.complain("time_out_of_range", ts=at)
             return None
@@ -115,7 +115,7 @@ class Account:
         """A config of a boot whose clock was never known holds from the start of the first boot whose clock is."""
         if self.era is None or self.boot is None or fact.boot >= self.era.boot:
             return None
-        return period.place(self.era, self.boot.boot, self.boot.boottime)
+        return self._reasonable(period.place(self.era, self.boot.boot, self.boot.boottime))
 
     def _place(self, fact: Reading | Gap) -> None:
         """A leaf without a slot: the first reading of a slot wins, all else is kept in the log as surplus."""

@@ -243,8 +243,15 @@ class Book:
             findings=self.open_findings,
             terms=tuple(self._terms({summary.config, *(usage.config for usage in usages)})),
         )
-        self._advance(summary, judgement.usages)
+        if self._account.replaying or self._believable(summary):
+            self._advance(summary, judgement.usages)
+        self._account.findings, self._usages = [], []
         return judgement
+
+    def _believable(self, summary: Summary) -> bool:
+        """Whether the account can go on behind `summary`, right or wrong: its end is a moment this log has reached."""
+        covered = max((chain.coverage.last for chain in self._account.chains), default=0)
+        return (self.last_end or 0) < summary.end <= covered
 
     def _terms(self, numbers: Iterable[int]) -> Iterator[Terms]:
         for number in sorted(numbers):
@@ -281,7 +288,7 @@ class Book:
     def _advance(self, summary: Summary, usages: Iterable[Usage]) -> None:
         """Make `summary` the newest closed period."""
         account = self._account
-        self.seq, account.closed, self._usages = summary.seq, summary.end, []
+        account.closed, self.seq = summary.end, summary.seq if account.replaying else self.seq + 1
         for chain in account.chains:
             if account.replaying:
                 chain.recall(usages, summary.end)
@@ -289,7 +296,6 @@ class Book:
                 chain.close(summary.end)
         account.chains = [c for c in account.chains if c.end is None or c.end > summary.end]
         account.gaps = [span for span in account.gaps if span.end > summary.end]
-        account.findings = []
 
 
 def _differing(one: Summary, other: Summary) -> str:

@@ -59,7 +59,7 @@ def lines(report: Report, language: str = "en") -> Iterator[str]:
         yield f"finding: {sentence(found, language)}"
     for judgement, verdict in report.verdicts:
         if not verdict.admitted:
-            start = period.instant(judgement.summary.start).isoformat()
+            start = period.shown(judgement.summary.start)
             yield f"quarantined: summary {judgement.summary.seq} from {start}"
             yield from (f"  {sentence(reason, language)}" for reason in verdict.reasons)
     yield "clean" if report.clean else "NOT clean"

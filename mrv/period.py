@@ -23,8 +23,8 @@ from mrv.reading import ClockState
 #: The version of the time zone database in use; every config leaf names it.
 TZDATA_VERSION: str = tzdata.IANA_VERSION
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: Instants outside [0, LAST) are refused wherever they come from (year 9999 is where datetime ends).
-LAST = 253_370_764_800_000
+#: Instants outside [0, LAST) are refused wherever they come from: year 9000, safely before datetime ends.
+LAST = 221_845_392_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,11 @@ def zone(name: str) -> tzinfo:
 def instant(ms: int) -> datetime:
     """The aware UTC datetime of `ms`."""
     return _EPOCH + timedelta(milliseconds=ms)
+
+
+def shown(ms: int) -> str:
+    """`ms` as a person reads it, whatever a leaf claims: the number itself where it is no instant."""
+    return instant(ms).isoformat(timespec="seconds") if 0 <= ms < LAST else f"{ms} ms"
 
 
 def in_ms(moment: datetime) -> int:

@@ -89,7 +89,7 @@ def _usage(one: Usage) -> dict[str, Any]:
 
 
 def _line(one: dict[str, Any]) -> tuple[object, ...]:
-    start, end = (period.instant(one[name]).isoformat(timespec="seconds") for name in ("from", "to"))
+    start, end = (period.shown(one[name]) for name in ("from", "to"))
     reductions = ", ".join(f"{p['project']} {p['reduction'] or '-'}" for p in one["projects"])
     reasons = "; ".join(reason["what"] for reason in one["reasons"])
     verdict = f"{one['verdict']}: {reasons}" if reasons else one["verdict"]

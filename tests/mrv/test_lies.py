@@ -9,15 +9,18 @@ from decimal import Decimal
 import msgspec
 import pytest
 import site_log
-from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan
+from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan, replaced
 
 from drivers.profiles import library
 from mrv import known, leaf
-from mrv.audit import Approvals, admit
+from mrv.audit import Approvals, Report, Verdict, admit
 from mrv.binding import Settings
 from mrv.book import Book
+from mrv.findings import lines
 from mrv.methodology import catalogue
+from mrv.period import LAST
 from mrv.plan import MonitoringPlan
+from mrv.reading import ClockState
 
 MINUTE, STEP = 60_000, EVERY * 1000
 PLAN, BINDING = (leaf.digest(leaf.canonical(value)) for value in (demo_plan(), demo_binding()))
@@ -115,3 +118,46 @@ def test_a_plan_and_a_binding_approved_apart_that_do_not_fit() -> None:
     log = SiteLog(binding=twice)
     log.run(T0, T0 + MINUTE + STEP)
     assert reasons(log.leaves, approvals) == [{"audit.plan_and_binding"}]
+
+
+# -- moments outside all reason ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [2**53 - 1, -(2**53) + 1, 0, LAST, T0 + 400 * 365 * 24 * 60 * MINUTE])
+def test_a_summary_that_ends_anywhere(end: int) -> None:
+    """It says nothing about its own period, and the periods after it are judged as if it were not there."""
+    log = SiteLog()
+    log.run(T0, T0 + MINUTE + STEP)
+    bogus = msgspec.structs.replace(log.judgements[0].summary, end=end, usages=())
+    book = Book()
+    for data in [*log.leaves, leaf.encode(bogus)]:
+        judgement = book.add(data)
+    assert judgement is not None
+    assert [found.code for found in judgement.findings] == ["audit.period_not_due"]
+    assert (book.last_end, book.seq) == (T0 + MINUTE, 0)
+    report = Report(
+        origin="o", size=1, received=1, findings=(), verdicts=((judgement, Verdict(reasons=judgement.findings)),)
+    )
+    assert "NOT clean" in list(lines(report))
+    before = len(log.leaves)
+    log.run(T0 + MINUTE + STEP, T0 + 2 * MINUTE + STEP)
+    assert [j.findings for data in log.leaves[before:] if (j := book.add(data)) is not None] == [()]
+
+
+def test_a_summary_with_the_greatest_number_there_is() -> None:
+    log = SiteLog()
+    log.run(T0, T0 + 2 * MINUTE + STEP)
+    index = next(i for i, data in enumerate(log.leaves) if isinstance(leaf.decode(data), leaf.Summary))
+    assert reasons(replaced(log.leaves, index, seq=2**53 - 1)) == [{"audit.summary_differs"}, set()]
+
+
+@pytest.mark.parametrize("boottime", [2**53 - 1, -(2**53) + 1])
+def test_a_boot_at_no_possible_time(boottime: int) -> None:
+    """The config of a boot without a clock would hold from the next boot on; that one began in the year 280000."""
+    log = SiteLog(clock=ClockState.UNKNOWN)
+    boot = {"boot": 2, "ts": T0, "kernel": "k", "agent": "a", "clean": True, "clock": ClockState.UNKNOWN}
+    log.add(leaf.Boot(**boot, boottime=boottime))
+    clock = {"boot": 2, "ts": T0, "why": "start", "source": "kernel", "clock": ClockState.SYNCHRONISED}
+    log.add(leaf.Clock(**clock, boottime=0))
+    assert log.book.due() is None
+    assert "audit.time_out_of_range" in {found.code for found in log.book.open_findings}
