@@ -16,7 +16,7 @@ from collector.config import FAILPOINTS as COLLECTOR_POINTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 #: Which arrival at the point is the last: at the start of a run, and later.
-TURNS = (1, 2, 3, 1, 2)
+TURNS = (1, 2, 3, 1, 1)
 RANDOM_KILLS = 50
 SEED = 20261123
 _log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def die_at(made: World, victim: Program, failpoint: str) -> None:
     made.check_world()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("side", "points"), [("agent", AGENT_POINTS), ("collector", COLLECTOR_POINTS)])
 def test_killed_at_each_named_point_five_times(tmp_path: Path, side: str, points: frozenset[str]) -> None:
     with world(tmp_path) as made:
@@ -45,7 +45,7 @@ def test_killed_at_each_named_point_five_times(tmp_path: Path, side: str, points
         made.finish()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_killed_at_any_moment_on_both_sides(tmp_path: Path) -> None:
     """Each side dies on its own time line; half of the time it is killed before it is up."""
     rng = random.Random(SEED)
@@ -63,7 +63,7 @@ def test_killed_at_any_moment_on_both_sides(tmp_path: Path) -> None:
         _log.info("%d + %d kills, gaps %s", made.agent.kills, made.collector.kills, dict(made.gaps()))
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_everything_ends_and_freezes_at_any_moment(tmp_path: Path) -> None:
     """Killed, stopped in order, frozen, the broker forgetting everything: in any order, at any moment."""
     rng = random.Random(SEED + 1)

@@ -201,6 +201,13 @@ class World:
     # -- looking ----------------------------------------------------------------------------------------------
 
     def site(self) -> Site:
+        """What the site has on disk; nothing while its database is being made."""
+        try:
+            return self._site()
+        except sqlite3.OperationalError:
+            return Site(leaves=[], head=EMPTY, checkpoints={}, receipts={})
+
+    def _site(self) -> Site:
         with closing(_opened(self.gateway.folder / "state" / "log.sqlite")) as database:
             database.execute("BEGIN")
             head = database.execute("SELECT frontier FROM head WHERE id = 0").fetchone()
@@ -225,11 +232,8 @@ class World:
             )
 
     def received(self) -> int:
-        """Leaves the site has a receipt for; 0 while there is no log."""
-        try:
-            return self.site().received
-        except sqlite3.OperationalError:
-            return 0
+        """Leaves the site has a receipt for."""
+        return self.site().received
 
     def status(self) -> dict[str, Any]:
         """`mrv-agent status --json`."""
