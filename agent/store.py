@@ -246,13 +246,13 @@ class Store:
             yield from reversed(list(enumerate(self.leaves(start, end), start)))
             end = start
 
-    def landmarks(self, before: int) -> Iterator[bytes]:
+    def landmarks(self, before: int) -> Iterator[tuple[int, bytes]]:
         query = "SELECT idx, body FROM leaf WHERE landmark IS NOT NULL AND idx >= ? AND idx < ? ORDER BY idx LIMIT ?"
         start = 0
         while rows := self._rows(query, start, before, _CHUNK):
             for index, body in rows:
                 start = index + 1
-                yield bytes(body)
+                yield index, bytes(body)
 
     def since(self, index: int) -> Iterator[bytes]:
         yield from self._between(index, self.size)

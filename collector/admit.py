@@ -8,14 +8,14 @@ leaves say can make a summary quarantined, never stop the collector. A plan appr
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from collector.archive import Archive, decode_faults
 from collector.registry import Registry, SiteKey
 from link.failpoint import reach
 from mrv import known, leaf
-from mrv.audit import Approvals, Verdict, admit, foreign
+from mrv.audit import CONDITIONS, Approvals, Verdict, admit, foreign
 from mrv.book import Book, Judgement
 from mrv.errors import BadInput, Fault, MrvError, fault
 from mrv.leaf import Genesis, Summary
@@ -36,8 +36,8 @@ class LogView:
     def newest_first(self) -> Iterator[tuple[int, bytes]]:
         return self.archive.newest_first(self.origin, self.limit)
 
-    def landmarks(self, before: int) -> Iterator[bytes]:
-        return self.archive.leaves(self.origin, 0, before, Book.LANDMARKS)
+    def landmarks(self, before: int) -> Iterator[tuple[int, bytes]]:
+        return self.archive.indexed(self.origin, 0, before, Book.LANDMARKS)
 
     def since(self, index: int) -> Iterator[bytes]:
         return self.archive.leaves(self.origin, index, self.limit)
@@ -114,9 +114,12 @@ class Admission:
         return tuple(found)
 
     def _rebuilt(self, origin: str) -> Running:
-        judged = self._archive.judged(origin)
+        """The account up to the newest summary that was right; what came after it is counted again."""
+        waiting = self._archive.waiting_verdicts(origin)
+        doubted = frozenset(row.idx for row in waiting if not _sound(decode_faults(row.reasons)))
+        judged = next((index + 1 for index in self._archive.judged(origin) if index not in doubted), 0)
         try:
-            book = restored(LogView(archive=self._archive, origin=origin, limit=judged))
+            book = restored(LogView(archive=self._archive, origin=origin, limit=judged), doubted=doubted)
         except MrvError:
             raise
         except Exception as error:  # as in Running.add
@@ -140,6 +143,11 @@ class Admission:
                 reach("verdict.settled")
         if running.broken is not None and only is None:
             self._archive.alarm(key.origin, running.broken, now).result()
+
+
+def _sound(reasons: Sequence[Fault]) -> bool:
+    """Whether a summary was what its readings give, and only conditions kept it from being admitted."""
+    return all(reason.code in CONDITIONS or reason.code == "collector.period_taken" for reason in reasons)
 
 
 def _granted(reason: Fault, approvals: Approvals) -> bool:

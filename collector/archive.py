@@ -213,10 +213,13 @@ class Archive:
 
     # -- verdicts and alarms ----------------------------------------------------------------------------------
 
-    def judged(self, origin: str) -> int:
-        """The index behind the newest summary of `origin` that has a verdict; 0 when none has."""
-        row = self._first(select(func.max(VERDICTS.c.idx).label("idx")).where(VERDICTS.c.origin == origin))
-        return 0 if row is None or row.idx is None else row.idx + 1
+    def judged(self, origin: str) -> Iterator[int]:
+        """The indices of the summaries of `origin` that have a verdict, newest first."""
+        query = select(VERDICTS.c.idx).where(VERDICTS.c.origin == origin).order_by(VERDICTS.c.idx.desc()).limit(CHUNK)
+        rows = self._all(query)
+        while rows:
+            yield from (row.idx for row in rows)
+            rows = self._all(query.where(VERDICTS.c.idx < rows[-1].idx))
 
     def settle(
         self, site: str, origin: str, idx: int, judgement: Judgement, verdict: Verdict, at: int

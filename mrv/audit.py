@@ -28,6 +28,20 @@ class Approvals:
     bindings: frozenset[str]
 
 
+#: Reasons that say nothing against the account: with these alone, the summary is what its readings give.
+CONDITIONS = frozenset(
+    {
+        "audit.plan_not_approved",
+        "audit.binding_not_approved",
+        "audit.plan_and_binding",
+        "audit.clock_not_accepted",
+        "audit.coverage_too_low",
+        "audit.genesis_differs",
+        "audit.no_genesis",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether a summary counts. `reasons` is empty exactly when it is admitted."""

@@ -23,24 +23,29 @@ class LeafSource(Protocol):
     def newest_first(self) -> Iterable[tuple[int, bytes]]:
         """(index, bytes) of every leaf, from the last to the first; read lazily."""
 
-    def landmarks(self, before: int) -> Iterable[bytes]:
-        """In order, the leaves of kinds in Book.LANDMARKS with an index below `before`."""
+    def landmarks(self, before: int) -> Iterable[tuple[int, bytes]]:
+        """(index, bytes) in order of the leaves of kinds in Book.LANDMARKS with an index below `before`."""
 
     def since(self, index: int) -> Iterable[bytes]:
         """In order, every leaf from `index` on."""
 
 
-def restored(source: LeafSource, *, verify: bool = True) -> Book:
-    """The Book of a stored log. Summaries in it are believed: they were judged when they were first added."""
+def restored(source: LeafSource, *, verify: bool = True, doubted: frozenset[int] = frozenset()) -> Book:
+    """The Book of a stored log. Its summaries are believed: they were judged when they were first added.
+
+    But for those at the indices `doubted`, which the judge found to be wrong: replayed, their usages would put words
+    into the meters' mouths. A judge ends the source with a summary it does not doubt and adds all leaves after it anew.
+    """
     start, newest = _replay_from(source.newest_first())
     book = Book(verify=verify)
-    for data in source.landmarks(start):
-        book.replay(data)
-    for index, data in enumerate(source.since(start), start):
-        if index <= newest:
+    for index, data in source.landmarks(start):
+        if index not in doubted:
             book.replay(data)
-        else:
+    for index, data in enumerate(source.since(start), start):
+        if index > newest:
             book.add(data)
+        elif index not in doubted:
+            book.replay(data)
     return book
 
 

@@ -143,8 +143,8 @@ def test_the_proof_of_a_summary_is_kept_with_its_checkpoint(store: Store) -> Non
 
 def test_a_book_is_rebuilt_from_landmarks_and_the_tail(store: Store) -> None:
     store.append([*entries(0, kind="boot"), *entries(1, 2), *entries(3, kind="clock")], 1).result()
-    assert list(store.landmarks(9)) == [b"leaf 0", b"leaf 3"]
-    assert list(store.landmarks(3)) == [b"leaf 0"]
+    assert list(store.landmarks(9)) == [(0, b"leaf 0"), (3, b"leaf 3")]
+    assert list(store.landmarks(3)) == [(0, b"leaf 0")]
     assert list(store.since(2)) == [b"leaf 2", b"leaf 3"]
     assert list(store.newest_first()) == [(n, b"leaf %d" % n) for n in (3, 2, 1, 0)]
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 import rfc8785
 from desk import Desk, PaperSite, filler
@@ -15,13 +16,15 @@ from hypothesis import strategies as st
 from site_log import T0, SiteLog, demo_binding, demo_plan, replaced
 from sqlalchemy import insert
 
-from collector.admit import Admission, Running
+from collector.admit import Admission, LogView, Running
 from collector.archive import decode_faults
 from collector.schema import LEAVES, VERDICTS
 from link.errors import DiskError, Forbidden
 from mrv import leaf
 from mrv.book import Book
+from mrv.leaf import Summary, Usage, UsedRegister
 from mrv.reading import Reading
+from mrv.restore import restored
 
 MINUTE = 60_000
 MADE = demo_plan(min_coverage=Decimal(0))
@@ -141,6 +144,55 @@ def test_a_log_that_calls_itself_another(desk: Desk, leaves: list[bytes]) -> Non
     deliver(desk, site)
     Admission(desk.archive, desk.registry).catch_up(site.origin, desk.now)
     assert all("audit.genesis_differs" in reasons for _, _, reasons in verdicts(desk, site))
+
+
+def with_a_false_closing(leaves: list[bytes]) -> list[bytes]:
+    """The second minute closes, by the site's own signed word, at a register of nothing; everything else is true."""
+    second = [i for i, data in enumerate(leaves) if isinstance(leaf.decode(data), Summary)][1]
+    usages = [leaf.decode(data) for data in leaves[second - 2 : second]]
+    false = []
+    for usage in usages:
+        assert isinstance(usage, Usage)
+        closed = {
+            obis: UsedRegister(
+                opening=r.opening, closing="0.000", used=f"-{r.opening}" if float(r.opening) else "0.000"
+            )
+            for obis, r in usage.registers.items()
+        }
+        false.append(leaf.encode(msgspec.structs.replace(usage, registers=closed)))
+    told = [*leaves[: second - 2], *false, *leaves[second:]]
+    return replaced(told, second, usages=tuple(map(leaf.digest, false)))
+
+
+def test_a_false_closing_is_not_an_opening_after_a_restart(desk: Desk, leaves: list[bytes]) -> None:
+    """A summary found wrong is not believed by the next process either: the third minute is counted from readings."""
+    told = with_a_false_closing(leaves)
+    site = PaperSite(told[: 1 + max(i for i, d in enumerate(told[:-5]) if isinstance(leaf.decode(d), Summary))])
+    desk.enroll(site, plan=PLAN, binding=BINDING)
+    deliver(desk, site)
+    Admission(desk.archive, desk.registry).catch_up(site.origin, desk.now)
+    assert [admitted for _, admitted, _ in verdicts(desk, site)] == [True, False]
+
+    book = restored(LogView(archive=desk.archive, origin=site.origin, limit=len(site.leaves)), verify=False)
+    site.leaves = told_on(site.leaves, book, leaves[len(site.leaves) :])
+    deliver(desk, site)
+    Admission(desk.archive, desk.registry).catch_up(site.origin, desk.now)
+    third = verdicts(desk, site)[2]
+    assert third[1] is False
+    assert {"audit.usages_differ", "audit.summary_differs"} <= third[2]
+
+
+def told_on(leaves: list[bytes], book: Book, truth: list[bytes]) -> list[bytes]:
+    """`leaves` and the true readings after them, closed by a `book` that believes the false closing."""
+    told = list(leaves)
+    for data in truth:
+        if isinstance(leaf.decode(data), Reading):
+            told.append(data)
+            book.add(data)
+    due = book.due()
+    assert due is not None
+    usages, summary = book.close(*due)
+    return [*told, *map(leaf.encode, usages), leaf.encode(summary)]
 
 
 # -- at most one admitted summary per period -------------------------------------------------------------------------

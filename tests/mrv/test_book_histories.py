@@ -111,9 +111,11 @@ class Stored:
             self.read += 1
             yield index, self.leaves[index]
 
-    def landmarks(self, before: int) -> Iterable[bytes]:
+    def landmarks(self, before: int) -> Iterable[tuple[int, bytes]]:
         wanted = tuple(f'"k":"{kind}"'.encode() for kind in Book.LANDMARKS)
-        return [data for data in self.leaves[:before] if any(kind in data for kind in wanted)]
+        return [
+            (index, data) for index, data in enumerate(self.leaves[:before]) if any(kind in data for kind in wanted)
+        ]
 
     def since(self, index: int) -> Iterable[bytes]:
         return self.leaves[index:]
