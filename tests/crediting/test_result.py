@@ -1,0 +1,38 @@
+"""Two computations are compared byte by byte: one spelling for every value a Crediting can hold."""
+
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+
+from mrv.crediting.result import Line, canonical
+from mrv.errors import fault
+
+LINE = Line(
+    number=1,
+    segment=0,
+    kind="cap",
+    symbol="EC",
+    item="a",
+    source="P:active_energy_import",
+    meter="m",
+    start=0,
+    end=1,
+    unit="kWh",
+    raw=Fraction(10),
+    factor=None,
+    corrected=Fraction(29, 3),
+    effect=Fraction(-1, 7),
+    reason=fault("credit.cap", limit=Fraction(29, 3)),
+    document=None,
+)
+
+
+def test_a_line_says_what_it_took_away() -> None:
+    assert LINE.delta == Fraction(-1, 3)
+
+
+def test_fractions_keep_every_digit_and_nothing_is_a_float() -> None:
+    assert canonical((Fraction(1, 3), date(2026, 1, 31), None, True)) == b'["1/3","2026-01-31",null,true]'
+    assert b'"corrected":"29/3"' in canonical(LINE)
+    assert b'"code":"credit.cap"' in canonical(LINE)
