@@ -17,9 +17,10 @@ exception.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -40,6 +41,7 @@ Rules = Mapping[type, Callable[[Any], Iterable[Complaint]]]
 MAX_TEXT = 2 * 1024 * 1024
 MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
+_MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _MISSING: Any = object()
 
 
@@ -263,6 +265,8 @@ def _native(text: str, kind: shape.Type) -> Any:
         if not number.is_finite():
             raise ValueError(text)
         return number
+    if isinstance(kind, shape.DateTimeType) and _MINUTE.fullmatch(text):
+        return f"{text[:16]}:00{text[16:]}"  # RFC 3339 wants the seconds that nobody writes
     text.encode()  # raises for half a character ("\ud800"), which can be written nowhere
     return text
 
@@ -280,6 +284,8 @@ def _rebuilt(kind: shape.Type) -> Any:
         return Literal[tuple(kind.values)]
     if isinstance(kind, shape.EnumType):
         return kind.cls
+    if isinstance(kind, shape.DateTimeType):
+        return Annotated[datetime, msgspec.Meta(tz=kind.tz)]
     simple: dict[type, Any] = {shape.BoolType: bool, shape.DecimalType: Decimal, shape.DateType: date}
     return simple[type(kind)]
 
@@ -299,6 +305,8 @@ def _fits(node: Node, kind: shape.Type) -> bool:
         return tag in {"int", "float"} or (tag == "str" and _is_number(node.value))
     if isinstance(kind, shape.DateType):
         return tag == "timestamp"
+    if isinstance(kind, shape.DateTimeType):
+        return tag in {"timestamp", "str"}
     return tag == "str"
 
 
@@ -342,6 +350,7 @@ def _expected(kind: shape.Type) -> str:
         shape.BoolType: "true or false",
         shape.DecimalType: "a number",
         shape.DateType: "a date like 2026-01-31",
+        shape.DateTimeType: "an instant with its offset, like 2026-01-31T23:30:00+07:00",
         shape.StructType: "a mapping",
         shape.DictType: "a mapping",
         shape.VarTupleType: "a list",

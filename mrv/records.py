@@ -1,0 +1,332 @@
+"""What the office adds to the meters' own word: invoices, papers, inspections, sign-offs, as values.
+
+A record is never edited. A later one may correct or withdraw it, with a reason, and both stay. Each is canonical JSON,
+named by its digest (`digest`); a site's journal (mrv.journal) carries it with who entered it when. Nothing here decides
+what a record does to a figure (mrv.crediting).
+
+Instants keep the offset they were written with: that of the paper they were copied from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+
+from mrv import leaf, strict
+from mrv.binding import METER_ID, POINT_ID
+from mrv.errors import BadInput
+from mrv.exchange import SITE_ID
+from mrv.methodology import units
+from mrv.number import in_bounds
+from mrv.profile import MEASURANDS
+from mrv.strict import Complaint
+
+SHA256 = "^[0-9a-f]{64}$"
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+Digest = Annotated[str, msgspec.Meta(pattern=SHA256)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Site = Annotated[str, msgspec.Meta(pattern=SITE_ID)]
+PointId = Annotated[str, msgspec.Meta(pattern=POINT_ID)]
+MeterId = Annotated[str, msgspec.Meta(pattern=METER_ID)]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A piece of a record."""
+
+
+class Record(Part, frozen=True, kw_only=True, tag_field="kind"):
+    """What every record says: for which site, and which person answers for it (`who`, a name as on the paper).
+
+    `corrects` is the digest of the earlier record of the same kind that this one replaces; it needs `why`.
+    """
+
+    site: Site
+    who: Word
+    note: Text | None = None
+    corrects: Digest | None = None
+    why: Text | None = None
+
+    def check(self) -> Iterator[Complaint]:
+        yield from _correction(self)
+
+
+class Document(Record, frozen=True, kw_only=True, tag="document"):
+    """A paper or photo by the SHA-256 of its file; whether the file itself is kept is the office's business."""
+
+    title: Word
+    sha256: Digest
+    date: date
+    type: Literal["certificate", "invoice", "letter", "photo", "diagram", "report", "permit", "other"] = "other"
+    number: Word | None = None
+    issuer: Word | None = None
+    #: Bytes of the file.
+    size: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class Invoice(Record, frozen=True, kw_only=True, tag="invoice"):
+    """An amount that was paid for, over the invoice's own [start, end): never pro-rated to other instants."""
+
+    number: Word
+    issuer: Word
+    #: The points whose sum the invoice should equal.
+    points: Annotated[tuple[PointId, ...], msgspec.Meta(min_length=1)]
+    #: Name of the cumulative register it is about (mrv.measurand).
+    register: str = "active_energy_import"
+    start: Instant
+    end: Instant
+    value: Decimal
+    unit: str
+    document: Digest
+
+    def check(self) -> Iterator[Complaint]:
+        yield from (*_correction(self), *_span(self.start, self.end), *_amount(self.value, self.unit))
+        yield from _register(("register",), self.register)
+
+
+class Manual(Record, frozen=True, kw_only=True, tag="manual"):
+    """A monitored value that no meter of ours reads: cooling energy, m3, hours, fuel. `item` is empty per project."""
+
+    project: Word
+    symbol: Word
+    item: Word | None = None
+    start: Instant
+    end: Instant
+    value: Decimal
+    unit: str
+    #: Instrument or book it was read from, with its certificate where it has one.
+    source: Text
+    document: Digest
+
+    def check(self) -> Iterator[Complaint]:
+        yield from (*_correction(self), *_span(self.start, self.end), *_amount(self.value, self.unit))
+
+
+class CheckedLog(Part, frozen=True, kw_only=True):
+    """A log as it stood when somebody checked it: leaves held and their root (hex)."""
+
+    origin: str
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    root: Digest
+
+
+class IntegrityCheck(Record, frozen=True, kw_only=True, tag="integrity_check"):
+    """The monthly check of the recorded data, signed by the named person `who` on `done`.
+
+    `logs` is what was hashed again at that time; `sound` is that person's judgement, `findings` what they found.
+    """
+
+    month: str
+    done: date
+    sound: bool
+    findings: Text | None = None
+    logs: tuple[CheckedLog, ...] = ()
+    document: Digest | None = None
+
+    def check(self) -> Iterator[Complaint]:
+        yield from _correction(self)
+        if not _MONTH.fullmatch(self.month):
+            yield (("month",), "records.month", {"found": self.month})
+        elif f"{self.done:%Y-%m}" < self.month:
+            yield (("done",), "records.checked_before", {"month": self.month, "done": self.done})
+        if not self.sound and self.findings is None:
+            yield (("findings",), "records.findings_missing", {})
+
+
+class Installed(Part, frozen=True, kw_only=True):
+    """One meter as somebody found it: registers by measurand name as displayed, transformers, seals, certificates."""
+
+    meter: MeterId
+    serial: Word
+    make: Word | None = None
+    model: Word | None = None
+    at: Instant
+    registers: dict[str, Decimal]
+    #: Current transformer ratio as on its nameplate, "400/5".
+    ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$")] | None = None
+    cts: tuple[Word, ...] = ()
+    seals: tuple[Word, ...] = ()
+    certificate: Word | None = None
+    photo: Digest | None = None
+
+    def check(self) -> Iterator[Complaint]:
+        yield from _registers(self.registers)
+
+
+class Deviation(Part, frozen=True, kw_only=True):
+    """An error found by a laboratory in per cent of the reading, for one register or, without one, for all."""
+
+    error: Decimal
+    unit: Literal["%"] = "%"
+    register: str | None = None
+    #: The test point, as the certificate says it: "100 % Ib, cos phi 1".
+    load: Word | None = None
+
+    def check(self) -> Iterator[Complaint]:
+        if not in_bounds(self.error) or abs(self.error) >= 100:
+            yield (("error",), "records.deviation", {"found": self.error})
+        if self.register is not None:
+            yield from _register(("register",), self.register)
+
+
+class Exchange(Record, frozen=True, kw_only=True, tag="exchange"):
+    """The sign-off of an exchange: until it is there, what the new meter counts is held.
+
+    `as_found` is the test of the removed meter; it may come later as a `certificate`.
+    """
+
+    point: PointId
+    removed: Installed
+    installed: Installed
+    reason: Text
+    as_found: tuple[Deviation, ...] = ()
+    document: Digest
+
+    def check(self) -> Iterator[Complaint]:
+        yield from _correction(self)
+        if self.installed.at < self.removed.at:
+            yield (("installed", "at"), "records.exchange_backwards", {"removed": self.removed.at})
+        if self.removed.serial == self.installed.serial:
+            yield (("installed", "serial"), "records.exchange_same_serial", {"serial": self.removed.serial})
+        for name in sorted(self.removed.registers.keys() ^ self.installed.registers.keys()):
+            yield ((), "records.exchange_one_sided", {"register": name})
+
+
+class SpotReading(Record, frozen=True, kw_only=True, tag="spot_reading"):
+    """What a display showed a person at an instant, beside a photo: compared with the words read then.
+
+    It also documents where a register stood at a bound (year end, expiry) that a gap runs across.
+    """
+
+    point: PointId
+    meter: MeterId
+    at: Instant
+    registers: dict[str, Decimal]
+    photo: Digest | None = None
+
+    def check(self) -> Iterator[Complaint]:
+        yield from (*_correction(self), *_registers(self.registers))
+
+
+class Certificate(Record, frozen=True, kw_only=True, tag="certificate"):
+    """A calibration certificate that came after the plan was approved, also of a meter that was taken out."""
+
+    point: PointId
+    device: Literal["meter", "ct", "vt"] = "meter"
+    serial: Word
+    number: Word
+    laboratory: Word
+    accreditation: Word | None = None
+    done: date
+    #: The next calibration is due on this day.
+    due: date | None = None
+    as_found: tuple[Deviation, ...] = ()
+    as_left: tuple[Deviation, ...] = ()
+    document: Digest
+
+    def check(self) -> Iterator[Complaint]:
+        yield from _correction(self)
+        if self.due is not None and self.due <= self.done:
+            yield (("due",), "records.due_before_done", {"done": self.done})
+
+
+class Implementation(Record, frozen=True, kw_only=True, tag="implementation"):
+    """The project as built: equipment put in, start of operation, downtime, a change and who approved it."""
+
+    project: Word
+    item: Word | None = None
+    what: Literal["installed", "operation_start", "downtime", "change"]
+    start: Instant
+    end: Instant | None = None
+    text: Text
+    approval: Word | None = None
+    document: Digest | None = None
+
+    def check(self) -> Iterator[Complaint]:
+        yield from _correction(self)
+        if self.end is not None:
+            yield from _span(self.start, self.end)
+
+
+class Explanation(Record, frozen=True, kw_only=True, tag="explanation"):
+    """Why something that stands out is as it is: `about` names an event, a cross-check or a figure of a report."""
+
+    about: Word
+    text: Text
+    document: Digest | None = None
+
+
+class Withdrawal(Record, frozen=True, kw_only=True, tag="withdrawal"):
+    """`withdraws` should never have been recorded, and nothing takes its place."""
+
+    withdraws: Digest
+    why: Text
+
+
+AnyRecord = (
+    Document
+    | Invoice
+    | Manual
+    | IntegrityCheck
+    | Exchange
+    | SpotReading
+    | Certificate
+    | Implementation
+    | Explanation
+    | Withdrawal
+)
+KINDS: dict[str, type[Record]] = {str(cls.__struct_config__.tag): cls for cls in AnyRecord.__args__}
+
+
+def digest(record: AnyRecord) -> str:
+    """What names a record: SHA-256 of its canonical JSON."""
+    return leaf.digest(leaf.canonical(record))
+
+
+def load(text: str, source: str) -> strict.Document[tuple[AnyRecord, ...]]:
+    """A YAML list of records a person wrote. Raises BadInput with every fault found."""
+    return strict.decode(text, tuple[AnyRecord, ...], source)
+
+
+def kind(record: AnyRecord) -> str:
+    """The tag of a record."""
+    return str(type(record).__struct_config__.tag)
+
+
+def _correction(record: Record) -> Iterator[Complaint]:
+    if record.corrects is not None and record.why is None:
+        yield (("why",), "records.why_missing", {})
+
+
+def _span(start: datetime, end: datetime) -> Iterator[Complaint]:
+    if end <= start:
+        yield (("end",), "records.span_backwards", {"start": start.isoformat()})
+
+
+def _amount(value: Decimal, unit: str) -> Iterator[Complaint]:
+    if not in_bounds(value):
+        yield (("value",), "records.number_too_long", {"found": value})
+    try:
+        units.unit(unit)
+    except BadInput as error:
+        yield from strict.passed_on(("unit",), error)
+
+
+def _registers(found: dict[str, Decimal]) -> Iterator[Complaint]:
+    for name, value in found.items():
+        yield from _register(("registers", name), name)
+        if not in_bounds(value) or value < 0:
+            yield (("registers", name), "records.number_too_long", {"found": value})
+
+
+def _register(path: strict.Path, name: str) -> Iterator[Complaint]:
+    known = [known for known, measurand in MEASURANDS.items() if measurand.cumulative]
+    if name not in known:
+        yield (path, "plan.register_unknown", {"register": name, "known": ", ".join(known)})
