@@ -24,7 +24,7 @@ HOMES = {
         "collector/schema.py",
     ),
     "apscheduler": ("agent/daemon.py", "collector/daemon.py"),
-    "ruamel": ("mrv/strict.py",),
+    "ruamel": ("mrv/strict.py", "drivers/site_edit.py"),
     "amqtt": ("collector/broker.py",),
 }
 #: what a pure module may import from the standard library and from outside

@@ -188,5 +188,5 @@ def test_run_loads_no_simulator_terminal_or_office(tmp_path: Path) -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "agent" in loaded
-    unwanted = {"rich", "collector", "verify", "amqtt", "demo", "drivers.simulator", "pytest"}
+    unwanted = {"rich", "collector", "verify", "amqtt", "demo", "drivers.simulator", "drivers.site_edit", "pytest"}
     assert not unwanted & set(loaded)
