@@ -30,6 +30,7 @@ from agent.lock import locked
 from agent.poll import BusLoop, Turn
 from agent.publish import Publisher
 from agent.record import Recorder
+from agent.spool import Spool
 from agent.store import Store
 from drivers.bus import Bus, TcpBus
 from drivers.meter import Meter
@@ -57,7 +58,7 @@ def run(folder: Path, state: Path) -> None:
         key = keys.load(state, keys.origin(setup.site.org, setup.site.site))
         log = Store(state / store.FILE)
         try:
-            asyncio.run(Daemon(setup, key, log, SystemClock(), state).run())
+            asyncio.run(Daemon(setup, key, log, SystemClock(), state, site=folder).run())
         finally:
             log.close()
 
@@ -78,6 +79,8 @@ class Daemon:
         clock: Clock,
         state: Path,
         connect: Callable[[Line], Bus] = connect,
+        *,
+        site: Path | None = None,
     ) -> None:
         self.setup = setup
         self.key = key
@@ -98,6 +101,7 @@ class Daemon:
         )
         self.buses: dict[str, Bus] = {}
         self.loops: list[BusLoop] = []
+        self.spool = Spool(site or state.parent, [meter.id for meter in setup.site.meters])
         self.publisher: Publisher | None = None
         self._scheduler: AsyncIOScheduler | None = None
         self._last_cut = 0
@@ -226,7 +230,18 @@ class Daemon:
         self.foreign = why
 
     async def _heartbeat(self) -> None:
+        await self.take_up()
         self._write_status()
+
+    async def take_up(self) -> None:
+        """What people recorded at the site becomes leaves, each once."""
+        book = self.ledger.book
+        for taken in self.spool.waiting() if book.config else ():
+            if taken.digest not in book.records:
+                now, number = self.time.now(), book.config.number if book.config else 0
+                if not await self.recorder.note([taken.event(number, now)], now):
+                    return
+            self.spool.done(taken)
 
     async def _checkpoint_by_time(self) -> None:
         now = self.time.now()
@@ -253,7 +268,7 @@ class Daemon:
 
     def _status(self, state: str, now: Moment) -> health.Status:
         book, publisher = self.ledger.book, self.publisher
-        troubles = [self.foreign, self.damage, self.recorder.trouble]
+        troubles = [self.foreign, self.damage, self.recorder.trouble, *self.spool.alarms()]
         if publisher:
             troubles += [publisher.mqtt.trouble, publisher.trouble, publisher.answer]
         return health.Status(

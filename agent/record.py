@@ -80,6 +80,16 @@ class Recorder:
             await self._append([Entry.of(fact) for fact in leaves], now)
             await self._close(now)
 
+    async def note(self, leaves: Sequence[AnyLeaf], now: Moment) -> bool:
+        """Append leaves that somebody will offer again if the disk cannot take them now; whether it did."""
+        async with self._turn:
+            try:
+                await self._append([Entry.of(fact) for fact in leaves], now)
+            except MrvError as error:
+                self._failed(error)
+                return False
+            return True
+
     async def checkpoint(self, now: Moment, *, clean: bool = False) -> None:
         """Sign what is not signed yet, if anything; `clean` marks an orderly end."""
         async with self._turn:

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 from mrv import codec, known, period
 from mrv.binding import BoundMeter
+from mrv.commissioning import RECORD
 from mrv.content import Content
 from mrv.errors import BadInput, Fault, fault
-from mrv.leaf import Boot, Clock, Config
+from mrv.leaf import Boot, Clock, Config, MeterEvent
 from mrv.period import Era, Span
 from mrv.reading import ClockState, Gap, Quality, Reading, Stamped
 from mrv.usage import Chain, Seen
@@ -36,6 +37,8 @@ class Account:
         self.era: Era | None = None
         self.pending: list[Reading | Gap | Config] = []
         self.findings: list[Fault] = []
+        #: Digests of the people's records (mrv.commissioning) that are leaves already.
+        self.records: set[str] = set()
         #: End of the newest closed period.
         self.closed: int | None = None
 
@@ -93,6 +96,11 @@ class Account:
         self.note(self.content.missing(fact))
         self.configs[fact.number] = fact
         self.take(fact)
+
+    def happened(self, fact: MeterEvent) -> None:
+        """What was found out or done about a meter, other than reading it."""
+        if RECORD in fact.details:
+            self.records.add(fact.details[RECORD])
 
     # -- slots ------------------------------------------------------------------------------------------------
 

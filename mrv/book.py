@@ -15,7 +15,7 @@ from mrv.account import Account
 from mrv.binding import Binding
 from mrv.content import Content
 from mrv.errors import BadInput, Fault, fault
-from mrv.leaf import Blob, Boot, Clock, Config, Genesis, Summary, Usage
+from mrv.leaf import Blob, Boot, Clock, Config, Genesis, MeterEvent, Summary, Usage
 from mrv.period import Era, Span
 from mrv.plan import MonitoringPlan
 from mrv.reading import ClockState, Gap, Reading, Stamped
@@ -53,7 +53,7 @@ class Book:
     """The running account of one log; with `verify` every reading is decoded again from its raw words."""
 
     #: Kinds that must be replayed from the start of the log when a Book is rebuilt (mrv.restore).
-    LANDMARKS = frozenset({"genesis", "config", "blob", "boot", "clock", "usage", "summary"})
+    LANDMARKS = frozenset({"genesis", "config", "blob", "boot", "clock", "meter", "usage", "summary"})
 
     def __init__(self, *, verify: bool = True) -> None:
         self._account = Account(verify=verify)
@@ -94,6 +94,11 @@ class Book:
     def last_end(self) -> int | None:
         """The end of the newest closed period."""
         return self._account.closed
+
+    @property
+    def records(self) -> frozenset[str]:
+        """Digests of the records of people (mrv.commissioning) that are in this log."""
+        return frozenset(self._account.records)
 
     @property
     def open_findings(self) -> tuple[Fault, ...]:
@@ -166,6 +171,8 @@ class Book:
                 account.clock(fact)
             case Boot():
                 account.started(fact)
+            case MeterEvent():
+                account.happened(fact)
             case Genesis():
                 self._begin(fact)
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import rfc8785
@@ -22,6 +22,8 @@ MAX_LEAF = 48 * 1024
 WIRE_VERSION = 1
 #: Text carried by one blob leaf; small enough that JSON escaping cannot push the leaf over MAX_LEAF.
 BLOB_CHUNK = 7 * 1024
+#: The name of an event in a `meter` leaf.
+EVENT = "^[a-z][a-z_]{0,31}$"
 
 
 class Genesis(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="genesis"):
@@ -72,6 +74,21 @@ class Clock(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     why: Literal["start", "sync", "lost", "step"]
     source: Literal["kernel", "assumed"]
     step: int = 0
+
+
+class MeterEvent(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="meter"):
+    """What happened to a meter, or was found out or done about it, other than being read.
+
+    `event` says what (docs/wire.md lists those that have a meaning; others are kept and mean nothing to figures), `who`
+    is the person who answers for it, `details` are texts by name, `raw` what was on the wire as in a Reading.
+    """
+
+    meter: str = msgspec.field(name="m")
+    config: int = msgspec.field(name="cf")
+    event: Annotated[str, msgspec.Meta(pattern=EVENT)]
+    who: str | None = None
+    details: dict[str, str] = msgspec.field(name="d", default_factory=dict)
+    raw: dict[str, str] | None = None
 
 
 class UsedRegister(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,7 +144,7 @@ class Summary(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     amends: str | None = None
 
 
-AnyLeaf = Genesis | Config | Blob | Boot | Clock | Reading | Gap | Usage | Summary
+AnyLeaf = Genesis | Config | Blob | Boot | Clock | Reading | Gap | MeterEvent | Usage | Summary
 _DECODER: msgspec.json.Decoder[AnyLeaf] = msgspec.json.Decoder(AnyLeaf)
 _FAST = msgspec.json.Encoder(order="sorted")
 #: What the fast encoder and RFC 8785 might spell differently: keys beyond ASCII (their order), integers from 2^53 on.

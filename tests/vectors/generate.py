@@ -13,7 +13,7 @@ from pathlib import Path
 from mrv import exchange, leaf
 from mrv.binding import Binding, BoundMeter, Settings
 from mrv.exchange import Answer, Presence
-from mrv.leaf import AnyLeaf, Boot, Clock, Config, Genesis, Indicative, Summary, Usage, UsedRegister
+from mrv.leaf import AnyLeaf, Boot, Clock, Config, Genesis, Indicative, MeterEvent, Summary, Usage, UsedRegister
 from mrv.log import b64, bundle, proof
 from mrv.log.checkpoint import Checkpoint, cosign, issue
 from mrv.log.merkle import EMPTY, consistency_proof, inclusion_proof, leaf_hash
@@ -143,6 +143,21 @@ def log() -> list[AnyLeaf]:
     ]
 
 
+def more() -> dict[str, AnyLeaf]:
+    """Leaves outside the small log, by the kind or the case they show."""
+    return {
+        "meter": MeterEvent(
+            **stamp(T0 + 600_000),
+            meter="pv-main",
+            config=1,
+            event="commissioned",
+            who="Nguyen Van A, MRV officer",
+            details={"display.2.8.0": "18341.2", "made": str(T0 + 540_000), "record": leaf.digest(b"record")},
+            raw={"i:74": "468f4a66"},
+        ),
+    }
+
+
 def vectors() -> dict[str, object]:
     """Everything in v1.json."""
     facts = log()
@@ -160,6 +175,10 @@ def vectors() -> dict[str, object]:
         "leaves": {
             json.loads(data)["k"]: {"index": index, "bytes": data.decode(), "hash": hashes[index].hex()}
             for index, data in enumerate(leaves)
+        },
+        "more": {
+            name: {"bytes": leaf.encode(fact).decode(), "hash": leaf_hash(leaf.encode(fact)).hex()}
+            for name, fact in more().items()
         },
         "trees": [{"size": tree.size, "root": tree.root().hex(), "frontier": tree.encode().hex()} for tree in trees],
         "inclusion": [
