@@ -23,7 +23,7 @@ def catalogue(domain: str, language: str) -> dict[str, str]:
 
 def codes() -> set[str]:
     found = set()
-    for path in [*(ROOT / "drivers").rglob("*.py"), ROOT / "mrv" / "codec.py", ROOT / "mrv" / "profile.py"]:
+    for path in (path for folder in ("drivers", "mrv") for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("meter."):
                 found.add(node.value)
