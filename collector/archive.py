@@ -235,6 +235,12 @@ class Archive:
         query = query if origin is None else query.where(VERDICTS.c.origin == origin)
         return self._all(query.order_by(VERDICTS.c.site, VERDICTS.c.start, VERDICTS.c.origin, VERDICTS.c.idx))
 
+    def first_admitted(self, site: str) -> int | None:
+        """Start (UTC ms) of the earliest admitted summary of `site`."""
+        query = select(func.min(VERDICTS.c.start)).where(VERDICTS.c.site == site, VERDICTS.c.admitted == 1)
+        found: int | None = self.database.read(lambda connection: connection.execute(query).scalar_one())
+        return found
+
     def waiting_verdicts(self, origin: str) -> Sequence[Row[Any]]:
         """idx and reasons of the quarantined summaries of `origin`."""
         query = select(VERDICTS.c.idx, VERDICTS.c.reasons)

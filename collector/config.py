@@ -3,6 +3,7 @@
 key               the seed of the cosigning key, mode 0400; whoever has it can sign receipts in our name
 cosigner.vkey     the public key: it goes into every site.yaml and, for the auditor, into the project's papers
 collector.sqlite  archive and registry
+documents/        papers by their SHA-256, as they were handed in
 spool/            changes that a command hands to the running daemon
 lock              held by the daemon, or by a command that changes something while none is running
 """
@@ -47,6 +48,10 @@ class Folder:
     @property
     def database(self) -> Path:
         return self.path / "collector.sqlite"
+
+    @property
+    def documents(self) -> Path:
+        return self.path / "documents"
 
     @property
     def spool(self) -> Path:

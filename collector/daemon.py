@@ -3,7 +3,7 @@
     network thread    raw bytes -> Archive.keep -> acknowledged to the broker once durable
     receiving         oldest arrival -> Receiver.handle -> receipt or answer
     admission         logs that grew, sites whose approvals changed -> verdicts
-    scheduler         presence, requests on the spool, the daily integrity check
+    scheduler         presence, requests on the spool, the daily integrity check, overdue checks of people
 
 Receipts never wait for admission: the two stages share nothing but the database.
 """
@@ -27,6 +27,7 @@ from collector.config import Folder, Identity
 from collector.enroll import carry_out
 from collector.loop import Loop
 from collector.receive import Receiver
+from collector.records import RecordRequest, overdue, record
 from collector.registry import Registry, SiteKey
 from collector.schema import METADATA, SCHEMA_VERSION
 from link.database import Database
@@ -94,6 +95,7 @@ class Daemon:
         self._scheduler.add_job(self._present, "interval", seconds=PRESENCE_S)
         self._scheduler.add_job(self._requests, "interval", seconds=SPOOL_S)
         self._scheduler.add_job(self._integrity, "cron", hour=2, minute=17)
+        self._scheduler.add_job(self._overdue, "cron", hour=7, minute=3)
         self._scheduler.start()
         self._mqtt.start()
 
@@ -200,13 +202,25 @@ class Daemon:
     def _requests(self) -> None:
         for path, request in spool.requests(self._folder):
             try:
-                steps = carry_out(request, self._identity, self._registry, self._archive, clock())
+                done = self._carry_out(request)
             except MrvError as error:
                 spool.answer(path, error=error)
                 continue
-            spool.answer(path, tuple(step.what for step in steps))
-            if any(step.what == "approve" for step in steps):
+            spool.answer(path, done)
+            if "approve" in done:
                 self._approved(request.site)
+
+    def _carry_out(self, request: spool.AnyRequest) -> tuple[str, ...]:
+        if isinstance(request, RecordRequest):
+            return record(request, self._registry, self._database, clock())
+        steps = carry_out(request, self._identity, self._registry, self._archive, clock())
+        return tuple(step.what for step in steps)
+
+    def _overdue(self) -> None:
+        """Say every day which monthly checks nobody has signed."""
+        for site in self._registry.sites():
+            for late in overdue(self._database, self._registry, self._archive, site, clock()):
+                _log.warning("%s", sentence(late))
 
     def _integrity(self) -> None:
         """Every leaf held still gives the root we cosigned."""

@@ -28,7 +28,7 @@ from mrv.plan import MonitoringPlan, check_against
 T = TypeVar("T")
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="enroll"):
     """One `enroll` as asked for; also what a command hands to a running daemon. Plan and binding are canonical JSON."""
 
     site: Annotated[str, msgspec.Meta(pattern=SITE_ID)]

@@ -1,4 +1,4 @@
-"""The folder an auditor takes away: one log as it is held, with the keys and approvals the office claims.
+"""The folder an auditor takes away: one log as it is held, the office's journal, the keys and approvals it claims.
 
 Written from what is stored, byte for byte; nothing is judged or made anew here. A folder that holds something already
 is not written into, so that two exports never mix.
@@ -6,7 +6,9 @@ is not written into, so that two exports never mix.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -14,13 +16,35 @@ import msgspec
 import rfc8785
 
 from collector.archive import Archive, Head
+from collector.documents import find
+from mrv import journal, leaf
 from mrv.audit import Approvals
 from mrv.errors import Refused, Unavailable, fault
 from mrv.log.bundle import entries
-from mrv.manifest import CHECKPOINT, CHECKPOINTS, ENTRIES, LEAVES_PER_FILE, MANIFEST, Manifest, entries_name
+from mrv.manifest import (
+    CHECKPOINT,
+    CHECKPOINTS,
+    DOCUMENTS,
+    ENTRIES,
+    JOURNAL,
+    LEAVES_PER_FILE,
+    MANIFEST,
+    Manifest,
+    entries_name,
+)
+from mrv.records import papers_of
 
 
-def manifest(head: Head, site_key: str, cosigner: str, approvals: Approvals) -> Manifest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Papers:
+    """What goes along with a log: the lines of the site's journal, and the folder of papers it may name."""
+
+    site: str
+    journal: tuple[bytes, ...]
+    kept: Path
+
+
+def manifest(head: Head, site_key: str, cosigner: str, approvals: Approvals, papers: Papers) -> Manifest:
     """What the office says of the log it exports."""
     return Manifest(
         version=1,
@@ -30,11 +54,14 @@ def manifest(head: Head, site_key: str, cosigner: str, approvals: Approvals) -> 
         cosigners=(cosigner,),
         plans=tuple(sorted(approvals.plans)),
         bindings=tuple(sorted(approvals.bindings)),
+        journal=leaf.digest(papers.journal[-1]) if papers.journal else None,
     )
 
 
-def write(archive: Archive, head: Head, says: Manifest, folder: Path, progress: Callable[[int], None]) -> None:
-    """Write the log up to `head` into `folder`; `progress` hears how many leaves are out.
+def write(
+    archive: Archive, head: Head, says: Manifest, papers: Papers, folder: Path, progress: Callable[[int], None]
+) -> None:
+    """Write the log up to `head`, and `papers`, into `folder`; `progress` hears how many leaves are out.
 
     Raises Refused (nothing received yet, folder in use), Unavailable (disk) and link.errors.
     """
@@ -52,10 +79,22 @@ def write(archive: Archive, head: Head, says: Manifest, folder: Path, progress: 
             if size <= head.size:
                 (folder / CHECKPOINTS / str(size)).write_text(note)
         (folder / CHECKPOINT).write_text(head.note)
+        _write_papers(papers, folder)
         # Last: a folder without a manifest is an export that did not finish.
         (folder / MANIFEST).write_bytes(rfc8785.dumps(msgspec.to_builtins(says)))
     except OSError as error:
         raise Unavailable(fault("collector.export_failed", str(folder), problem=error)) from error
+
+
+def _write_papers(papers: Papers, folder: Path) -> None:
+    if not papers.journal:
+        return
+    (folder / JOURNAL).write_bytes(b"".join(line + b"\n" for line in papers.journal))
+    (folder / DOCUMENTS).mkdir()
+    entered = journal.read(papers.journal, papers.site).entries
+    for name in sorted({name for one in entered for name in papers_of(one.record)}):
+        if (paper := find(papers.kept, name)) is not None:
+            shutil.copyfile(paper, folder / DOCUMENTS / name)
 
 
 def _chunks(leaves: Iterator[bytes]) -> Iterator[list[bytes]]:

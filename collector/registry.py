@@ -1,7 +1,8 @@
 """Who may sign for which site, and what the office approved: the root of trust, every change of it logged.
 
 Rows are added, never altered, but for one field: a key is closed at a size when its successor is enrolled (revocation
-is by size of the log, not by time). Each change and its line in `changes` are one transaction. Nothing here decides
+is by size of the log, not by time). Each change, its line in `changes` and that in the site's journal are one
+transaction. Nothing here decides
 whether a bundle is good; it only answers who is known.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from collector.journal import append
 from collector.schema import APPROVALS, CHANGES, KEYS, SITES
 from link.database import Database
 from mrv.audit import Approvals
@@ -84,6 +86,11 @@ class Registry:
         """Digests of the plans and bindings approved for `site`."""
         return self._database.read(lambda connection: _approvals(connection, site))
 
+    def approved(self, site: str, kind: str) -> tuple[tuple[str, bytes], ...]:
+        """(digest, canonical JSON) of what of `kind` ("plan", "binding") was ever approved for `site`."""
+        query = select(APPROVALS.c.digest, APPROVALS.c.body).where(APPROVALS.c.site == site, APPROVALS.c.kind == kind)
+        return tuple((row.digest, row.body) for row in self._rows(query.order_by(APPROVALS.c.digest)))
+
     def standing(self, site: str) -> Standing:
         """What is known of `site` now."""
         return self._database.read(lambda connection: _standing(connection, site))
@@ -101,6 +108,7 @@ class Registry:
                 _make(connection, change)
                 words = json.dumps(change.detail, sort_keys=True)
                 connection.execute(insert(CHANGES).values(at=at, who=who, what=change.what, site=site, detail=words))
+                append(connection, site, at=at, by=who, what=change.what, detail=change.detail)
 
         return self._database.write(job)
 

@@ -1,8 +1,8 @@
 """The tables of the collector's database, all in one place; which statements they refuse is part of them.
 
-Leaves, checkpoints, evidence and the change log are append-only by trigger; heads only grow, a key is closed once and
-never changed. At most one admitted summary per (site, period) over all key epochs is a unique index. Types are those
-SQLite and PostgreSQL share.
+Leaves, checkpoints, evidence, change log and journal are append-only by trigger; heads only grow, a key is closed
+once and never changed. At most one admitted summary per (site, period) over all key epochs is a unique index. Types are
+those SQLite and PostgreSQL share.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METADATA = MetaData()
 
 
@@ -74,6 +74,14 @@ CHANGES = Table(
     Column("site", String(32), nullable=False),
     Column("detail", String, nullable=False),
     sqlite_autoincrement=True,
+)
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("site", ForeignKey("sites.site"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("what", String(32), nullable=False),
+    Column("line", LargeBinary, nullable=False),
 )
 INBOX = Table(
     "inbox",
@@ -161,7 +169,7 @@ ALARMS = Table(
     Column("times", Integer, nullable=False),
 )
 
-for table in (SITES, APPROVALS, CHANGES, LEAVES, CHECKPOINTS, EVIDENCE):
+for table in (SITES, APPROVALS, CHANGES, JOURNAL, LEAVES, CHECKPOINTS, EVIDENCE):
     refuse(table, "UPDATE")
     refuse(table, "DELETE")
 for table in (KEYS, HEADS, VERDICTS):

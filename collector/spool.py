@@ -7,6 +7,7 @@ while one does. Files appear whole (written aside, then renamed) and belong to t
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,14 @@ import msgspec
 
 from collector.config import Folder
 from collector.enroll import Request
+from collector.records import RecordRequest
 from mrv.errors import BadInput, Fault, MrvError, Refused, Unavailable, fault
+
+#: Seconds to wait for a running daemon.
+PATIENCE_S = 20.0
+
+
+AnyRequest = Request | RecordRequest
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +49,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         raise (Unavailable if self.retryable else Refused if self.refused else BadInput)(*faults)
 
 
-def ask(folder: Folder, request: Request) -> Path:
+def ask(folder: Folder, request: AnyRequest) -> Path:
     """Leave `request` for the daemon; the path to look for its reply at. Raises Unavailable (disk, rights)."""
     path = folder.spool / f"{secrets.token_hex(8)}.request"
     try:
@@ -62,15 +70,27 @@ def replied(path: Path) -> Reply | None:
     return reply
 
 
-def requests(folder: Folder) -> Iterator[tuple[Path, Request]]:
+def requests(folder: Folder) -> Iterator[tuple[Path, AnyRequest]]:
     """What waits. A file that is no request is set aside."""
     for path in folder.spool.glob("*.request"):
         try:
-            yield path, msgspec.json.decode(path.read_bytes(), type=Request)
+            yield path, msgspec.json.decode(path.read_bytes(), type=AnyRequest)
         except FileNotFoundError:
             continue
         except (msgspec.DecodeError, UnicodeDecodeError):
             path.rename(path.with_suffix(".unreadable"))
+
+
+def hand_over(folder: Folder, request: AnyRequest) -> tuple[str, ...]:
+    """Have the running daemon carry out `request`; the steps made. Raises what it met; Unavailable: silence."""
+    path = ask(folder, request)
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        if (reply := replied(path)) is not None:
+            return reply.check()
+        time.sleep(0.05)
+    path.unlink(missing_ok=True)
+    raise Unavailable(fault("collector.no_reply", str(folder.path), seconds=int(PATIENCE_S)))
 
 
 def answer(path: Path, steps: tuple[str, ...] = (), error: MrvError | None = None) -> None:

@@ -90,8 +90,8 @@ class Database:
         found: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if found > version:
             raise TooNew(fault("link.database_too_new", str(self.path), found=found, known=version))
-        if found == 0:
-            metadata.create_all(connection)
+        if found < version:
+            metadata.create_all(connection)  # a later version only ever adds tables
             connection.exec_driver_sql(f"PRAGMA user_version={version}")
 
     def _work(self) -> None:

@@ -3,6 +3,8 @@
 manifest.json         origin, keys, approvals: what the office says; an auditor brings the keys from elsewhere
 checkpoint            the newest receipt
 checkpoints/<size>    every checkpoint the site signed and the office cosigned
+journal               the office's records and registry changes of this site, one canonical line each (mrv.journal)
+documents/<sha256>    the papers that the office keeps
 entries/<number>      the leaves, ENTRIES to a file, as C2SP entry bundles
 """
 
@@ -16,12 +18,17 @@ MANIFEST = "manifest.json"
 CHECKPOINT = "checkpoint"
 CHECKPOINTS = "checkpoints"
 ENTRIES = "entries"
+JOURNAL = "journal"
+DOCUMENTS = "documents"
 #: Leaves in one file; the last may hold fewer.
 LEAVES_PER_FILE = 256
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the office says of an exported log. Keys are vkeys, `plans` and `bindings` digests it approved."""
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the office says of an exported log. Keys are vkeys, `plans` and `bindings` digests it approved.
+
+    `journal` is the digest of the last line of the journal, absent where there is no journal.
+    """
 
     version: Literal[1] = msgspec.field(name="v")
     origin: str
@@ -30,6 +37,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cosigners: tuple[str, ...]
     plans: tuple[str, ...]
     bindings: tuple[str, ...]
+    journal: str | None = None
 
 
 def entries_name(number: int) -> str:

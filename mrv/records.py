@@ -300,6 +300,18 @@ def kind(record: AnyRecord) -> str:
     return str(type(record).__struct_config__.tag)
 
 
+def papers_of(record: AnyRecord) -> tuple[str, ...]:
+    """The SHA-256 of every paper and photo that a record names."""
+    return tuple(_papers(msgspec.to_builtins(record)))
+
+
+def _papers(plain: object) -> Iterator[str]:
+    for name, below in plain.items() if isinstance(plain, dict) else ():
+        if name in ("document", "photo", "sha256"):
+            yield below
+        yield from _papers(below)
+
+
 def _correction(record: Record) -> Iterator[Complaint]:
     if record.corrects is not None and record.why is None:
         yield (("why",), "records.why_missing", {})

@@ -199,7 +199,7 @@ class _Walk:
                 self._unknown(name, [*fields], path)
         for name, field in fields.items():
             if field.required and field.name not in given:
-                self.complain((*path, name), "config.missing", field=name, expected=_expected(field.type))
+                self.complain((*path, name), "config.missing", field=name, expected=expected(field.type))
         if len(self.faults) > before:
             return _MISSING
         made = kind.cls(**given)
@@ -243,14 +243,14 @@ class _Walk:
 
     def _scalar(self, node: Node, kind: shape.Type, path: Path) -> Any:
         if not isinstance(node, ScalarNode) or not _fits(node, kind):
-            return self.complain(path, "config.wrong_type", expected=_expected(kind), found=_name(node))
+            return self.complain(path, "config.wrong_type", expected=expected(kind), found=_name(node))
         return self._converted(node.value, kind, path)
 
     def _converted(self, text: str, kind: shape.Type, path: Path) -> Any:
         try:
             return msgspec.convert(_native(text, kind), _rebuilt(kind))
         except (msgspec.ValidationError, InvalidOperation, ValueError, KeyError, OverflowError):
-            return self.complain(path, "config.out_of_range", found=_shown(text), expected=_expected(kind))
+            return self.complain(path, "config.out_of_range", found=_shown(text), expected=expected(kind))
 
 
 def _native(text: str, kind: shape.Type) -> Any:
@@ -333,10 +333,10 @@ def _name(node: Node) -> str:
     return f"{spoken.get(kind, kind)} ({_shown(node.value)})" if kind != "null" else "nothing"
 
 
-def _expected(kind: shape.Type) -> str:
+def expected(kind: shape.Type) -> str:
     """What a field takes, in words a technician reads; also used in generated documentation."""
     if isinstance(kind, shape.UnionType):
-        return " or ".join(_expected(c) for c in kind.types if not isinstance(c, shape.NoneType))
+        return " or ".join(expected(c) for c in kind.types if not isinstance(c, shape.NoneType))
     if isinstance(kind, shape.IntType):
         return "a whole number" + _between(kind.ge, kind.le)
     if isinstance(kind, shape.StrType):

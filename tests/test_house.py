@@ -20,6 +20,7 @@ HOMES = {
         "link/database.py",
         "agent/store.py",
         "collector/archive.py",
+        "collector/journal.py",
         "collector/registry.py",
         "collector/schema.py",
     ),

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from mrv.audit import Approvals, Report, SiteEvidence, audit
 from mrv.errors import Fault, MrvError, fault
@@ -22,6 +23,7 @@ from mrv.log.note import VerifyKey
 from mrv.manifest import Manifest
 from mrv.messages import LANGUAGES, sentence, spoken, text
 from verify.folder import Exported, load
+from verify.records import Papers, judged
 
 EPILOG = """examples:
   mrv-verify audit-2026
@@ -45,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--cosigner", metavar="VKEY", action="append", default=[], help="the collector's key, likewise; may be repeated"
     )
+    made.add_argument(
+        "--journal-head", metavar="SHA256", help="head of the office's journal as an earlier audit wrote it down"
+    )
     made.add_argument("--json", action="store_true", help="print JSON for scripts; instants are UTC milliseconds")
     made.add_argument("--lang", choices=LANGUAGES, help="language of messages (default: from LANG)")
     made.add_argument("--version", action="version", version=version("mrv-agent"))
@@ -57,15 +62,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         exported = load(arguments.folder)
         report = _judged(exported, arguments.key, arguments.cosigner)
+        papers = judged(exported, _site(exported.manifest.origin), arguments.journal_head)
+        report = replace(report, findings=(*exported.faults, *report.findings, *papers.findings))
     except MrvError as error:
         for found in error.faults:
             print(sentence(found, language), file=sys.stderr)
         return 2
     claimed = [name for name, given in (("key", arguments.key), ("cosigner", arguments.cosigner)) if not given]
     if arguments.json:
-        json.dump(report_json(report, language) | {"keys_from_manifest": claimed}, sys.stdout, indent=2)
+        values = report_json(report, language) | {"keys_from_manifest": claimed, "journal": _journal_json(papers)}
+        json.dump(values, sys.stdout, indent=2)
         print()
     else:
+        print(_journal_line(papers))
         print("\n".join(lines(report, language)))
         if claimed:
             print(text("verify.keys_claimed", language, keys=", ".join(f"--{name}" for name in claimed)))
@@ -85,7 +94,34 @@ def _judged(exported: Exported, key: str | None, cosigners: Sequence[str]) -> Re
         approvals=Approvals(plans=frozenset(says.plans), bindings=frozenset(says.bindings)),
     )
     report = audit(evidence)
-    return replace(report, findings=(*exported.faults, *_contradicted(says, site_key, report), *report.findings))
+    return replace(report, findings=(*_contradicted(says, site_key, report), *report.findings))
+
+
+def _site(origin: str) -> str:
+    """The site in an origin `<org>/mrv/<site>/k<epoch>`."""
+    parts = origin.split("/")
+    return parts[-2] if len(parts) >= 2 else origin
+
+
+def _journal_json(papers: Papers) -> dict[str, Any]:
+    found = papers.journal
+    return {
+        "head": found.head or None,
+        "lines": found.size,
+        "records": len(found.standing),
+        "papers_named": papers.named,
+        "papers_kept": papers.kept,
+    }
+
+
+def _journal_line(papers: Papers) -> str:
+    found = papers.journal
+    if not found.size:
+        return "no journal of office records"
+    return (
+        f"journal: {found.size} lines, {len(found.standing)} records standing, {papers.kept} of {papers.named} papers "
+        f"kept; head {found.head}"
+    )
 
 
 def _contradicted(says: Manifest, site_key: VerifyKey, report: Report) -> tuple[Fault, ...]:

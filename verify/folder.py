@@ -6,7 +6,8 @@ rest. File names are fixed by mrv.manifest; nothing in the folder decides which 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,9 +18,20 @@ from mrv.leaf import MAX_LEAF
 from mrv.log.bundle import split
 from mrv.log.checkpoint import peek
 from mrv.log.note import MAX_NOTE
-from mrv.manifest import CHECKPOINT, CHECKPOINTS, ENTRIES, LEAVES_PER_FILE, MANIFEST, Manifest, entries_name
+from mrv.manifest import (
+    CHECKPOINT,
+    CHECKPOINTS,
+    DOCUMENTS,
+    ENTRIES,
+    JOURNAL,
+    LEAVES_PER_FILE,
+    MANIFEST,
+    Manifest,
+    entries_name,
+)
 
 MAX_MANIFEST = 1024 * 1024
+MAX_JOURNAL = 64 * 1024 * 1024
 MAX_ENTRIES = LEAVES_PER_FILE * (MAX_LEAF + 2)
 
 
@@ -60,6 +72,33 @@ class Exported:
             number, count = number + 1, len(leaves)
         for name in sorted(present):
             self._note("verify.entries_stray", self.path / ENTRIES / name, expected=entries_name(number))
+
+    def journal(self) -> tuple[bytes, ...]:
+        """The lines of the office's journal; none when the manifest names none or they cannot be read."""
+        if self.manifest.journal is None:
+            return ()
+        try:
+            return tuple(_read(self.path / JOURNAL, MAX_JOURNAL).splitlines())
+        except MrvError as error:
+            self.faults += error.faults
+            return ()
+
+    def papers(self, names: Iterable[str]) -> int:
+        """How many of the papers with these SHA-256 lie in the folder; an altered one is a fault."""
+        found = 0
+        for path in (self.path / DOCUMENTS / name for name in names):
+            if not path.exists():
+                continue
+            found += 1
+            try:
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                self._note("verify.unreadable", path, problem=error.strerror)
+                continue
+            if digest != path.name:
+                self._note("verify.paper_altered", path, found=digest[:16])
+        return found
 
     def _filed(self, path: Path, note: str) -> None:
         """A checkpoint stands under its size."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import time
 from pathlib import Path
 
 from collector import spool
@@ -20,8 +19,6 @@ EXAMPLE = """examples:
   mrv-collector enroll factory-1 --dir office --key @factory-1.vkey --plan plan.yaml --binding binding.json
   mrv-collector enroll factory-1 --dir office --plan plan-2027.yaml        approve one more plan
   mrv-collector enroll factory-1 --dir office --key @new.vkey --epoch 2    the site lost its key or its log"""
-#: Seconds to wait for a running daemon.
-PATIENCE_S = 20.0
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     except Unavailable as error:
         if error.faults[0].code != "collector.locked":
             raise
-        steps = _by_daemon(folder, request)
+        steps = spool.hand_over(folder, request)
     if arguments.json:
         emit({"site": request.site, "steps": list(steps)})
     else:
@@ -93,14 +90,3 @@ def _here(folder: Folder, request: Request) -> tuple[str, ...]:
         steps = carry_out(request, office.identity, office.registry, office.archive, clock())
         Admission(office.archive, office.registry).judge_again(request.site, clock())
     return tuple(step.what for step in steps)
-
-
-def _by_daemon(folder: Folder, request: Request) -> tuple[str, ...]:
-    path = spool.ask(folder, request)
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        if (reply := spool.replied(path)) is not None:
-            return reply.check()
-        time.sleep(0.05)
-    path.unlink(missing_ok=True)
-    raise Unavailable(fault("collector.no_reply", str(folder.path), seconds=int(PATIENCE_S)))

@@ -57,7 +57,7 @@ def command_line(capsys: pytest.CaptureFixture[str]) -> Cli:
     return Cli(capsys)
 
 
-COMMANDS = ("init", "run", "enroll", "sites", "summaries", "export", "verify")
+COMMANDS = ("init", "run", "enroll", "sites", "summaries", "records", "export", "verify")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -129,7 +129,7 @@ def test_enroll_reads_the_key_from_a_file(cli: Cli, office: Path, tmp_path: Path
 
 
 def test_enroll_beside_a_daemon_that_does_not_answer(cli: Cli, office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.commands.enroll.PATIENCE_S", 0.2)
+    monkeypatch.setattr("collector.spool.PATIENCE_S", 0.2)
     with locked(Folder(office)):
         code, _, err = cli("enroll", "other", "--dir", office, "--key", PaperSite([], site="other", seed=7).key.vkey)
     assert (code, "did not answer" in err) == (4, True)
