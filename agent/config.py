@@ -13,7 +13,7 @@ from pathlib import Path
 
 from drivers import profiles, wiring
 from drivers.wiring import Site
-from mrv import leaf
+from mrv import leaf, strict
 from mrv import plan as plans
 from mrv.binding import Binding
 from mrv.errors import BadInput, Fault, MrvError, fault, raise_all
@@ -89,9 +89,10 @@ def _setup(site: Site, plan: MonitoringPlan, library: dict[str, Profile]) -> Set
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(fault("agent.cannot_read", str(path), problem=error)) from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(fault("agent.cannot_read", str(path), problem=error.strerror)) from error
+    return strict.as_text(data, path.name)
 
 
 def _cosigner_faults(site: Document[Site]) -> Iterator[Fault]:

@@ -91,7 +91,7 @@ def _meter(turn: Turn) -> Meter:
 
 def alarms(faults: Iterable[Fault | None]) -> tuple[Alarm, ...]:
     """The faults that stand."""
-    return tuple(Alarm(code=f.code, where=f.where, params=f.params) for f in faults if f is not None)
+    return tuple(Alarm(code=f.code, where=f.where, params=f.plain) for f in faults if f is not None)
 
 
 def log(backlog: Backlog) -> Log:

@@ -24,7 +24,7 @@ from collector import spool
 from collector.admit import Admission
 from collector.archive import Archive, Arrival
 from collector.config import Folder, Identity
-from collector.enroll import carry_out
+from collector.enroll import carry_out, spelled
 from collector.loop import Loop
 from collector.receive import Receiver
 from collector.records import RecordRequest, overdue, record
@@ -207,14 +207,14 @@ class Daemon:
                 spool.answer(path, error=error)
                 continue
             spool.answer(path, done)
-            if "approve" in done:
+            if any(step.startswith("approve") for step in done):
                 self._approved(request.site)
 
     def _carry_out(self, request: spool.AnyRequest) -> tuple[str, ...]:
         if isinstance(request, RecordRequest):
             return record(request, self._registry, self._database, clock())
         steps = carry_out(request, self._identity, self._registry, self._archive, clock())
-        return tuple(step.what for step in steps)
+        return tuple(map(spelled, steps))
 
     def _overdue(self) -> None:
         """Say every day which monthly checks nobody has signed."""

@@ -55,6 +55,11 @@ def changes(request: Request, identity: Identity, standing: Standing, held: int)
     return (*steps, *_approvals(request, standing))
 
 
+def spelled(step: Change) -> str:
+    """What `step` did, as commands and scripts see it: `approve_plan` and `approve_binding` are told apart."""
+    return f"{step.what}_{step.detail['kind']}" if step.what == "approve" else step.what
+
+
 def first_use(identity: Identity, standing: Standing, claim: Checkpoint, bundle: Bundle) -> tuple[Change, ...]:
     """The key that the genesis leaf of a first bundle names, if that is a fit key for this log; else nothing."""
     try:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import inspect as shape
 
 from mrv.records import Record
-from mrv.strict import expected
+from mrv.wanted import wanted
 
 #: Fields a correction needs, after all others.
 _LAST = ("note", "corrects", "why")
@@ -70,8 +70,8 @@ def _words(name: str, kind: shape.Type) -> str:
         item = kind.item_type
         if isinstance(item, shape.StructType):
             return "[{" + ", ".join(f.encode_name for f in item.fields) + "}, ...]"
-        return f"[{expected(item)}, ...]"
-    return expected(kind)
+        return f"[{wanted(item)}, ...]"
+    return wanted(kind)
 
 
 def _without_none(kind: shape.Type) -> shape.Type:

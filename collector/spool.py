@@ -95,7 +95,7 @@ def hand_over(folder: Folder, request: AnyRequest) -> tuple[str, ...]:
 
 def answer(path: Path, steps: tuple[str, ...] = (), error: MrvError | None = None) -> None:
     """Reply to the request at `path` and take it off the spool."""
-    faults = tuple(Complaint(code=f.code, where=f.where, params=f.params) for f in error.faults) if error else ()
+    faults = tuple(Complaint(code=f.code, where=f.where, params=f.plain) for f in error.faults) if error else ()
     reply = Reply(
         steps=steps,
         faults=faults,

@@ -23,9 +23,9 @@ ORGANISATION = "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
 #: A C2SP verifier key: name+hash+key. Its meaning is checked where keys are used.
 VERIFIER_KEY = r"^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*$"
 
-Host = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+Host = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,253}$", examples=["192.168.1.20", "broker.example.vn"])]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-LineId = Annotated[str, msgspec.Meta(pattern=METER_ID)]
+LineId = Annotated[str, msgspec.Meta(pattern=METER_ID, examples=["plant-room"])]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -38,7 +38,11 @@ class Collector(_Part, frozen=True, kw_only=True):
     host: Host
     port: Port = 1883
     cosigners: Annotated[
-        tuple[Annotated[str, msgspec.Meta(pattern=VERIFIER_KEY)], ...], msgspec.Meta(min_length=1, max_length=8)
+        tuple[
+            Annotated[str, msgspec.Meta(pattern=VERIFIER_KEY, examples=["example.vn/mrv/collector+1234abcd+BGh9..."])],
+            ...,
+        ],
+        msgspec.Meta(min_length=1, max_length=8),
     ]
 
 
@@ -67,15 +71,15 @@ Line = TcpLine
 class Meter(_Part, frozen=True, kw_only=True):
     """One meter: where it stands in the plan (`point`) and on the wire (`bus`, `unit`), and how to read it."""
 
-    id: Annotated[str, msgspec.Meta(pattern=METER_ID)]
-    point: Annotated[str, msgspec.Meta(pattern=POINT_ID)]
+    id: Annotated[str, msgspec.Meta(pattern=METER_ID, examples=["chiller-1"])]
+    point: Annotated[str, msgspec.Meta(pattern=POINT_ID, examples=["CH-1"])]
     bus: LineId
     unit: Annotated[int, msgspec.Meta(ge=0, le=255)] = 1
     profile: Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
     #: Polling interval in seconds.
     every: Annotated[int, msgspec.Meta(ge=1, le=3600)]
     serial: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
-    ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$")] | None = None
+    ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$", examples=["400/5"])] | None = None
     base: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     word_order: Literal["big", "little"] | None = None
 
@@ -87,8 +91,8 @@ class Meter(_Part, frozen=True, kw_only=True):
 class Site(_Part, frozen=True, kw_only=True):
     """The whole file."""
 
-    site: Annotated[str, msgspec.Meta(pattern=SITE_ID)]
-    org: Annotated[str, msgspec.Meta(pattern=ORGANISATION)]
+    site: Annotated[str, msgspec.Meta(pattern=SITE_ID, examples=["long-an-2"])]
+    org: Annotated[str, msgspec.Meta(pattern=ORGANISATION, examples=["example.vn"])]
     collector: Collector
     clock: Clock = Clock()
     buses: Annotated[tuple[Line, ...], msgspec.Meta(min_length=1)]

@@ -22,7 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     base: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     word_order: Literal["big", "little"] | None = None
     #: Current transformer (and the like) as on its nameplate, "400/5": the one site constant a difference is scaled by.
-    ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$")] | None = None
+    ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$", examples=["400/5"])] | None = None
 
     @property
     def factor(self) -> Fraction:

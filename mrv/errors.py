@@ -16,6 +16,19 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 
+class Phrase(str):
+    """Words from the catalogue (mrv.messages.phrase) that stand as a parameter within a sentence: text in English, said
+    in the language of the sentence around them."""
+
+    message: str
+    params: dict[str, str]
+
+    def __new__(cls, english: str, message: str, params: dict[str, str]) -> Phrase:
+        made = super().__new__(cls, english)
+        made.message, made.params = message, params
+        return made
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong: `code` is `<domain>.<name>`, `where` is `file:line field`, a meter or a topic."""
@@ -25,13 +38,19 @@ class Fault:
     params: dict[str, str] = field(default_factory=dict)
 
     @property
+    def plain(self) -> dict[str, str]:
+        """The parameters as plain text, to be stored or sent: a Phrase within them is English."""
+        return {name: str(value) for name, value in self.params.items()}
+
+    @property
     def domain(self) -> str:
         return self.code.partition(".")[0]
 
 
 def fault(code: str, where: str = "", **params: object) -> Fault:
     """A Fault with its parameters spelled as text."""
-    return Fault(code, where, {name: str(value) for name, value in params.items()})
+    spelled = {name: value if isinstance(value, Phrase) else str(value) for name, value in params.items()}
+    return Fault(code, where, spelled)
 
 
 class MrvError(Exception):

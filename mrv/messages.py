@@ -12,10 +12,20 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from mrv.errors import Fault
+from mrv import period
+from mrv.errors import Fault, Phrase
 
 LANGUAGES = ("en", "vi", "ja")
 _LOCALE = Path(__file__).parent / "locale"
+
+
+class _Word(str):
+    """A parameter in a pattern. `{start:utc}` shows UTC milliseconds as a date and time."""
+
+    def __format__(self, spec: str) -> str:
+        if spec == "utc":
+            return period.shown(int(self)) if self.isascii() and self.isdigit() and len(self) < 20 else str(self)
+        return super().__format__(spec)
 
 
 def spoken(environment: Mapping[str, str]) -> str:
@@ -45,10 +55,21 @@ def text(message: str, language: str = "en", /, **params: str) -> str:
     pattern = _catalogue(domain, language if language in LANGUAGES else "en").gettext(message)
     if pattern == message:
         return f"{message} {params}" if params else message
+    said = {name: _Word(_said(value, language)) for name, value in params.items()}
     try:
-        return pattern.format_map(params)
+        return pattern.format_map(said)
     except (KeyError, IndexError, ValueError):
         return f"{pattern} {params}"
+
+
+def _said(value: str, language: str) -> str:
+    return text(value.message, language, **value.params) if isinstance(value, Phrase) else value
+
+
+def phrase(message: str, **params: object) -> Phrase:
+    """The catalogue text of `message` as a parameter: English, until the sentence around it is said in a language."""
+    filled = {name: value if isinstance(value, Phrase) else str(value) for name, value in params.items()}
+    return Phrase(text(message, **filled), message, filled)
 
 
 def what(fault: Fault, language: str = "en") -> str:

@@ -26,9 +26,9 @@ from mrv.reading import ClockState
 from mrv.strict import Complaint, Document
 
 SITE_ID = "^[a-z0-9-]{1,32}$"
-Id = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
-PointId = Annotated[str, msgspec.Meta(pattern=POINT_ID)]
-Name = Annotated[str, msgspec.Meta(pattern=catalogue.SYMBOL, max_length=32)]
+Id = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$", examples=["roof-1"])]
+PointId = Annotated[str, msgspec.Meta(pattern=POINT_ID, examples=["CH-1"])]
+Name = Annotated[str, msgspec.Meta(pattern=catalogue.SYMBOL, max_length=32, examples=["EF_RE"])]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 
 
@@ -143,7 +143,7 @@ class MonitoringPlan(_Part, frozen=True, kw_only=True):
     its expected slots was read.
     """
 
-    site: Annotated[str, msgspec.Meta(pattern=SITE_ID)]
+    site: Annotated[str, msgspec.Meta(pattern=SITE_ID, examples=["long-an-2"])]
     timezone: str
     period: Annotated[int, msgspec.Meta(ge=1, le=3600)]
     clock: Annotated[tuple[ClockState, ...], msgspec.Meta(min_length=1)] = (

@@ -48,12 +48,12 @@ WORDS: dict[str, int] = {
 
 MEASURANDS: dict[str, Measurand] = {m.name.lower(): m for m in Measurand}
 
-Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,64}$")]
-ProfileId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_]{0,47}$")]
+Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,64}$", examples=["active_energy_import"])]
+ProfileId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_]{0,47}$", examples=["eastron_sdm630"])]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 Address = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 #: Register words as they stand on the wire, most significant first after ordering: "0x8000", "0x7FC00000".
-Pattern = Annotated[str, msgspec.Meta(pattern="^0x([0-9A-F]{4}){1,4}$")]
+Pattern = Annotated[str, msgspec.Meta(pattern="^0x([0-9A-F]{4}){1,4}$", examples=["0x7FC00000"])]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -30,7 +30,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from mrv.errors import BadInput, Fault, MrvError, fault
+from mrv.errors import BadInput, Fault, MrvError, Phrase, fault
+from mrv.messages import phrase
+from mrv.wanted import bare, found, one_of, shown, wanted
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]
@@ -56,6 +58,14 @@ class Document(Generic[T]):
     def where(self, *path: str | int) -> str:
         """`file:line field` of a path, or of its nearest parent that stands in the file."""
         return _where(self.source, self.lines, path)
+
+
+def as_text(data: bytes, source: str) -> str:
+    """The content of a file as text. Raises BadInput where it is not UTF-8, as some editors save it."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(fault("config.not_utf8", source, at=error.start)) from error
 
 
 def decode(text: str, cls: type[T], source: str, rules: Rules | None = None) -> Document[T]:
@@ -135,16 +145,16 @@ class _Walk:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if node.anchor is not None:
             return self.complain(path, "config.alias")
-        if isinstance(kind, shape.UnionType):
-            return self._union(node, kind, path)
-        if isinstance(kind, shape.StructType):
-            return (
-                self._struct(node, kind, path) if kind.tag is None else self._tagged(node, {str(kind.tag): kind}, path)
-            )
-        if isinstance(kind, (shape.VarTupleType, shape.ListType)):
-            return self._sequence(node, kind, path)
-        if isinstance(kind, shape.DictType):
-            return self._mapping(node, kind, path)
+        plain = bare(kind)
+        if isinstance(plain, shape.UnionType):
+            return self._union(node, plain, path)
+        if isinstance(plain, shape.StructType):
+            tagged = {str(plain.tag): plain}
+            return self._struct(node, plain, path) if plain.tag is None else self._tagged(node, tagged, path)
+        if isinstance(plain, (shape.VarTupleType, shape.ListType)):
+            return self._sequence(node, plain, path)
+        if isinstance(plain, shape.DictType):
+            return self._mapping(node, plain, path)
         return self._scalar(node, kind, path)
 
     def _union(self, node: Node, kind: shape.UnionType, path: Path) -> Any:
@@ -163,21 +173,21 @@ class _Walk:
         field = next(iter(tagged.values())).tag_field or "type"
         allowed = ", ".join(sorted(tagged))
         if not isinstance(node, MappingNode):
-            return self.complain(path, "config.wrong_type", expected="a mapping", found=_name(node))
+            return self.complain(path, "config.wrong_type", expected=phrase("config.is_mapping"), found=_name(node))
         for key, value in node.value:
             if key.value == field:
                 if isinstance(value, ScalarNode) and value.value in tagged:
                     return self._struct(node, tagged[value.value], path)
                 self.lines[(*path, field)] = key.start_mark.line + 1
                 return self.complain((*path, field), "config.not_allowed", found=_name(value), allowed=allowed)
-        return self.complain(path, "config.missing", field=field, expected=f"one of {allowed}")
+        return self.complain(path, "config.missing", field=field, expected=one_of(sorted(tagged)))
 
     def _pairs(self, node: Node, path: Path) -> Iterator[tuple[str, Node]]:
         seen: set[str] = set()
         for key, value in node.value:
-            name = _shown(key.value) if isinstance(key, ScalarNode) else ""
+            name = shown(key.value) if isinstance(key, ScalarNode) else ""
             if not name:
-                self.complain(path, "config.wrong_type", expected="a plain key", found=_name(key))
+                self.complain(path, "config.wrong_type", expected=phrase("config.is_key"), found=_name(key))
                 continue
             self.lines[(*path, name)] = key.start_mark.line + 1
             if name in seen:
@@ -188,7 +198,7 @@ class _Walk:
 
     def _struct(self, node: Node, kind: shape.StructType, path: Path) -> Any:
         if not isinstance(node, MappingNode):
-            return self.complain(path, "config.wrong_type", expected="a mapping", found=_name(node))
+            return self.complain(path, "config.wrong_type", expected=phrase("config.is_mapping"), found=_name(node))
         before = len(self.faults)
         fields = {f.encode_name: f for f in kind.fields}
         given: dict[str, Any] = {}
@@ -199,7 +209,7 @@ class _Walk:
                 self._unknown(name, [*fields], path)
         for name, field in fields.items():
             if field.required and field.name not in given:
-                self.complain((*path, name), "config.missing", field=name, expected=expected(field.type))
+                self.complain((*path, name), "config.missing", field=name, expected=wanted(field.type))
         if len(self.faults) > before:
             return _MISSING
         made = kind.cls(**given)
@@ -224,7 +234,7 @@ class _Walk:
 
     def _sequence(self, node: Node, kind: shape.VarTupleType | shape.ListType, path: Path) -> Any:
         if not isinstance(node, SequenceNode):
-            return self.complain(path, "config.wrong_type", expected="a list", found=_name(node))
+            return self.complain(path, "config.wrong_type", expected=phrase("config.is_list"), found=_name(node))
         if kind.min_length is not None and len(node.value) < kind.min_length:
             return self.complain(path, "config.too_few", least=kind.min_length)
         if kind.max_length is not None and len(node.value) > kind.max_length:
@@ -234,7 +244,7 @@ class _Walk:
 
     def _mapping(self, node: Node, kind: shape.DictType, path: Path) -> Any:
         if not isinstance(node, MappingNode):
-            return self.complain(path, "config.wrong_type", expected="a mapping", found=_name(node))
+            return self.complain(path, "config.wrong_type", expected=phrase("config.is_mapping"), found=_name(node))
         found: dict[Any, Any] = {}
         for name, value in self._pairs(node, path):
             key = self._converted(name, kind.key_type, (*path, name))
@@ -243,17 +253,18 @@ class _Walk:
 
     def _scalar(self, node: Node, kind: shape.Type, path: Path) -> Any:
         if not isinstance(node, ScalarNode) or not _fits(node, kind):
-            return self.complain(path, "config.wrong_type", expected=expected(kind), found=_name(node))
+            return self.complain(path, "config.wrong_type", expected=wanted(kind), found=_name(node))
         return self._converted(node.value, kind, path)
 
     def _converted(self, text: str, kind: shape.Type, path: Path) -> Any:
         try:
             return msgspec.convert(_native(text, kind), _rebuilt(kind))
         except (msgspec.ValidationError, InvalidOperation, ValueError, KeyError, OverflowError):
-            return self.complain(path, "config.out_of_range", found=_shown(text), expected=expected(kind))
+            return self.complain(path, "config.out_of_range", found=shown(text), expected=wanted(kind))
 
 
 def _native(text: str, kind: shape.Type) -> Any:
+    kind = bare(kind)
     if isinstance(kind, shape.BoolType):
         return {"true": True, "false": False}[text.lower()]  # a YAML 1.1 header or a tag makes booleans of other words
     if isinstance(kind, shape.IntType):
@@ -273,6 +284,7 @@ def _native(text: str, kind: shape.Type) -> Any:
 
 def _rebuilt(kind: shape.Type) -> Any:
     """The type annotation msgspec converts to, from its own description of it."""
+    kind = bare(kind)
     if isinstance(kind, shape.IntType):
         bounds = {"ge": kind.ge, "gt": kind.gt, "le": kind.le, "lt": kind.lt}
         given: Any = {name: bound for name, bound in bounds.items() if bound is not None}
@@ -292,6 +304,7 @@ def _rebuilt(kind: shape.Type) -> Any:
 
 def _fits(node: Node, kind: shape.Type) -> bool:
     """Whether the YAML kind of `node` can be a `kind` at all (its range is checked later)."""
+    kind = bare(kind)
     tag = str(node.tag).removeprefix(_TAG) if isinstance(node, ScalarNode) else ""
     if isinstance(kind, shape.StructType):
         return isinstance(node, MappingNode)
@@ -317,52 +330,14 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _shown(text: str) -> str:
-    """A value or a key as it can be printed anywhere, on one line."""
-    short = text if len(text) <= 80 else f"{text[:80]}..."
-    return short.replace("\n", "\\n").encode("utf-8", "backslashreplace").decode()
-
-
-def _name(node: Node) -> str:
+def _name(node: Node) -> Phrase:
+    """What stands in the file, in words."""
+    tag = str(node.tag).removeprefix(_TAG)
     if isinstance(node, MappingNode):
-        return "a mapping"
+        return found("map", None)
     if isinstance(node, SequenceNode):
-        return "a list"
-    kind = str(node.tag).removeprefix(_TAG)
-    spoken = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true/false", "null": "nothing"}
-    return f"{spoken.get(kind, kind)} ({_shown(node.value)})" if kind != "null" else "nothing"
-
-
-def expected(kind: shape.Type) -> str:
-    """What a field takes, in words a technician reads; also used in generated documentation."""
-    if isinstance(kind, shape.UnionType):
-        return " or ".join(expected(c) for c in kind.types if not isinstance(c, shape.NoneType))
-    if isinstance(kind, shape.IntType):
-        return "a whole number" + _between(kind.ge, kind.le)
-    if isinstance(kind, shape.StrType):
-        length = _between(kind.min_length, kind.max_length)
-        return f"text like {kind.pattern}" if kind.pattern else f"text{length} characters" if length else "text"
-    if isinstance(kind, shape.LiteralType):
-        return "one of " + ", ".join(str(v) for v in kind.values)
-    if isinstance(kind, shape.EnumType):
-        return "one of " + ", ".join(str(member.value) for member in kind.cls)
-    spoken: dict[type, str] = {
-        shape.BoolType: "true or false",
-        shape.DecimalType: "a number",
-        shape.DateType: "a date like 2026-01-31",
-        shape.DateTimeType: "an instant with its offset, like 2026-01-31T23:30:00+07:00",
-        shape.StructType: "a mapping",
-        shape.DictType: "a mapping",
-        shape.VarTupleType: "a list",
-        shape.ListType: "a list",
-    }
-    return spoken.get(type(kind), "a value")
-
-
-def _between(low: int | None, high: int | None) -> str:
-    if low is not None and high is not None:
-        return f" from {low} to {high}"
-    return f" of {low} or more" if low is not None else f" of {high} or less" if high is not None else ""
+        return found("seq", None)
+    return found(tag, None if tag == "null" else node.value)
 
 
 def _where(source: str, lines: dict[Path, int], path: Path) -> str:

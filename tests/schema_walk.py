@@ -79,6 +79,29 @@ def uncovered(cls: type, example: str) -> set[str]:
     return set(_unused(shape.type_info(cls), loaded(example), ()))
 
 
+def patterns(cls: type) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Every pattern in a schema with the examples that explain it."""
+    return _patterns(shape.type_info(cls), ())
+
+
+def _patterns(kind: shape.Type, shown: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if isinstance(kind, shape.Metadata):
+        yield from _patterns(kind.type, (kind.extra_json_schema or {}).get("examples", ()))
+    elif isinstance(kind, shape.StrType) and kind.pattern:
+        yield kind.pattern, tuple(shown)
+    elif isinstance(kind, shape.UnionType):
+        for choice in kind.types:
+            yield from _patterns(choice, ())
+    elif isinstance(kind, shape.StructType):
+        for field in kind.fields:
+            yield from _patterns(field.type, ())
+    elif isinstance(kind, shape.VarTupleType):
+        yield from _patterns(kind.item_type, ())
+    elif isinstance(kind, shape.DictType):
+        yield from _patterns(kind.key_type, ())
+        yield from _patterns(kind.value_type, ())
+
+
 def with_value(data: Any, path: Path, value: Any) -> Any:
     """A copy of `data` with the value at `path` replaced."""
     made = copy.deepcopy(data)
@@ -93,8 +116,10 @@ def _holder(data: Any, path: Path) -> Any:
 
 
 def _inner(kind: shape.Type) -> shape.Type:
+    if isinstance(kind, shape.Metadata):
+        return _inner(kind.type)
     if isinstance(kind, shape.UnionType):
-        return next(choice for choice in kind.types if not isinstance(choice, shape.NoneType))
+        return _inner(next(choice for choice in kind.types if not isinstance(choice, shape.NoneType)))
     return kind
 
 

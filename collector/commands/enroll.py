@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 from pathlib import Path
 
 from collector import spool
@@ -11,9 +12,10 @@ from collector.admit import Admission
 from collector.commands.common import add_folder, add_json, emit, opened
 from collector.config import Folder, load, locked
 from collector.daemon import clock
-from collector.enroll import Request, carry_out
-from mrv import leaf, plan
-from mrv.errors import BadInput, Unavailable, fault
+from collector.enroll import Request, carry_out, spelled
+from mrv import leaf, plan, strict
+from mrv.errors import BadInput, Fault, Unavailable, fault
+from mrv.messages import sentence, text
 
 EXAMPLE = """examples:
   mrv-collector enroll factory-1 --dir office --key @factory-1.vkey --plan plan.yaml --binding binding.json
@@ -55,8 +57,27 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit({"site": request.site, "steps": list(steps)})
     else:
-        print(f"{request.site}: {', '.join(steps) or 'nothing to change'}")
+        tongue = arguments.lang
+        for step in steps or ("none",):
+            print(f"{request.site}: {text(f'collector.step_{step}', tongue)}")
+        for missing in _lacking(folder, request.site):
+            print(sentence(missing, tongue))
     return 0
+
+
+def _lacking(folder: Folder, site: str) -> list[Fault]:
+    """What must still be approved before anything of `site` can be admitted."""
+    with opened(folder) as office:
+        approvals = office.registry.approvals(site)
+    kinds = {"plan": approvals.plans, "binding": approvals.bindings}
+    return [fault("collector.nothing_approved", site, kind=kind, site=site) for kind, held in kinds.items() if not held]
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"uid {os.getuid()}"
 
 
 def _request(arguments: argparse.Namespace) -> Request:
@@ -69,7 +90,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         approved = leaf.canonical(document.value).decode()
     return Request(
         site=arguments.site,
-        who=getpass.getuser(),
+        who=_who(),
         epoch=arguments.epoch,
         key=key,
         tofu=arguments.tofu,
@@ -80,13 +101,14 @@ def _request(arguments: argparse.Namespace) -> Request:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(fault("collector.file_unreadable", str(path), problem=error)) from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInput(fault("collector.file_unreadable", str(path), problem=error.strerror)) from error
+    return strict.as_text(data, str(path))
 
 
 def _here(folder: Folder, request: Request) -> tuple[str, ...]:
     with opened(folder) as office:
         steps = carry_out(request, office.identity, office.registry, office.archive, clock())
         Admission(office.archive, office.registry).judge_again(request.site, clock())
-    return tuple(step.what for step in steps)
+    return tuple(map(spelled, steps))

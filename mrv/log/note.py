@@ -7,6 +7,7 @@ are ignored, a wrong signature under a known key condemns the whole note. What t
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -27,6 +28,8 @@ _ID_SIZE = 4
 MAX_SIGNATURES = 16
 MAX_NOTE = 128 * 1024
 _MARK = "— "
+#: How sites and collectors keep the private half of a key.
+_SECRET = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 def check_name(name: str) -> None:
@@ -47,6 +50,8 @@ class VerifyKey:
     @classmethod
     def parse(cls, text: str) -> VerifyKey:
         """Read a vkey `<name>+<id>+<base64>`. Raises BadInput (malformed) or Refused (a key nobody may enrol)."""
+        if _SECRET.fullmatch(text.strip()):
+            raise BadInput(fault("log.vkey_secret"))  # and is not repeated: what is printed is copied into tickets
         name, _, rest = text.partition("+")
         claimed, _, encoded = rest.partition("+")
         check_name(name)

@@ -27,7 +27,7 @@ from mrv.strict import Complaint
 #: Reference emissions, project emissions, emission reduction: what every methodology must define.
 RESULTS = ("RE_p", "PE_p", "ER_p")
 SYMBOL = "^[A-Z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$"
-Name = Annotated[str, msgspec.Meta(pattern=SYMBOL, max_length=32)]
+Name = Annotated[str, msgspec.Meta(pattern=SYMBOL, max_length=32, examples=["EF_RE"])]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
@@ -81,8 +81,8 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Methodology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One version of one methodology. Its digest is that of `mrv.leaf.canonical(methodology)`."""
 
-    id: Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Z0-9_]{1,30}$")]
-    version: Annotated[str, msgspec.Meta(pattern="^[0-9]{2}[.][0-9]$")]
+    id: Annotated[str, msgspec.Meta(pattern="^[A-Z][A-Z0-9_]{1,30}$", examples=["VN_AM007"])]
+    version: Annotated[str, msgspec.Meta(pattern="^[0-9]{2}[.][0-9]$", examples=["01.0"])]
     title: Text
     #: `verified` comes with the record of who compared the file with the approved text.
     status: Literal["provisional"]

@@ -85,6 +85,21 @@ def test_a_missing_file_is_a_fault_like_others(folder: Path) -> None:
     assert [f.code for f in faults(folder)] == ["config.out_of_range", "agent.cannot_read"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp1258"])
+def test_a_file_an_editor_saved_in_another_encoding(folder: Path, encoding: str) -> None:
+    text = (folder / "plan.yaml").read_text().replace("title: ", "title: Nhà máy ", 1)
+    (folder / "plan.yaml").write_bytes(text.replace("á", "\u0061\u0301").replace("à", "\u00e0").encode(encoding))
+    (found,) = faults(folder)
+    assert (found.code, found.where) == ("config.not_utf8", "plan.yaml")
+
+
+def test_a_byte_order_mark_and_the_line_ends_of_windows_do_no_harm(folder: Path) -> None:
+    for file in ("site.yaml", "plan.yaml"):
+        text = (folder / file).read_text().replace("\n", "\r\n")
+        (folder / file).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    config.load(folder)
+
+
 def test_digests_follow_meaning_not_spelling(folder: Path) -> None:
     before = config.load(folder)
     change(folder / "site.yaml", "host: 127.0.0.1", "host: 10.0.0.1")

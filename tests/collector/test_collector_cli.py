@@ -107,17 +107,57 @@ def test_sites_and_summaries_before_and_after_approval(cli: Cli, office: Path, t
     assert site["size"] > 20
     assert cli.json("summaries", "--dir", office) == [], "nobody judged yet: the daemon was not running"
     approved = cli.json("enroll", "demo-factory", "--dir", office, "--binding", tmp_path / "binding.json")
-    assert approved["steps"] == ["approve"]
+    assert approved["steps"] == ["approve_binding"]
 
 
 def test_enroll_reads_the_plan_a_person_wrote(cli: Cli, office: Path, tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text((ROOT / "config" / "plan.yaml").read_text())
-    assert cli.json("enroll", "demo-factory", "--dir", office, "--plan", plan)["steps"] == ["approve"]
+    assert cli.json("enroll", "demo-factory", "--dir", office, "--plan", plan)["steps"] == ["approve_plan"]
     assert cli.json("enroll", "demo-factory", "--dir", office, "--plan", plan)["steps"] == []
     plan.write_text(plan.read_text().replace("period:", "perriod:"))
     code, _, err = cli("enroll", "demo-factory", "--dir", office, "--plan", plan)
     assert (code, "plan.yaml:" in err) == (2, True)
+
+
+def test_enroll_says_what_it_did_and_what_is_still_missing(cli: Cli, office: Path, tmp_path: Path) -> None:
+    other = PaperSite([], site="other", seed=7)
+    words = ("enroll", "other", "--dir", office, "--key", other.key.vkey)
+    code, said, _ = cli(*words)
+    assert code == 0
+    assert "its key may sign" in said
+    assert said.count("waits in quarantine") == 2, "neither plan nor binding is approved"
+    assert "--binding FILE" in said
+    assert "nothing to change" in cli(*words)[1]
+    said = cli("enroll", "demo-factory", "--dir", office, "--binding", tmp_path / "binding.json")[1]
+    assert "the binding (which meter stands where) is approved" in said
+    assert said.count("waits in quarantine") == 1, "its plan is not approved"
+
+
+def test_a_private_key_is_refused_and_not_repeated(cli: Cli, office: Path, tmp_path: Path) -> None:
+    """An office that was sent the wrong file must say so, and not print the secret into a ticket."""
+    (tmp_path / "key").write_text("5e" * 32 + "\n")
+    code, said, err = cli("enroll", "other", "--dir", office, "--key", f"@{tmp_path / 'key'}")
+    assert code == 2
+    assert "private half" in err
+    assert "next epoch" in err
+    assert "5e5e" not in said + err
+
+
+def test_a_file_an_editor_saved_in_another_encoding(cli: Cli, office: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_bytes((ROOT / "config" / "plan.yaml").read_text().encode("utf-16"))
+    code, _, err = cli("enroll", "demo-factory", "--dir", office, "--plan", plan)
+    assert (code, "save it as UTF-8" in err) == (2, True)
+
+
+def test_a_user_without_a_name_may_enroll(cli: Cli, office: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    other = PaperSite([], site="other", seed=7)
+    assert cli.json("enroll", "other", "--dir", office, "--key", other.key.vkey)["steps"] == ["enrolled", "key"]
 
 
 def test_enroll_reads_the_key_from_a_file(cli: Cli, office: Path, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_with_its_own_broker_and_a_change_from_beside(tmp_path: Path) -> None:
             desk = Desk(tmp_path)
             desk.database.close()
             approved = office.call("enroll", site.site, *folder, "--binding", str(tmp_path / "binding.json"), "--json")
-            assert json.loads(approved.stdout)["steps"] == ["approve"]
+            assert json.loads(approved.stdout)["steps"] == ["approve_binding"]
         assert office.stop() == 0
     finally:
         office.close()

@@ -17,7 +17,7 @@ from schema_walk import Slip
 
 from drivers import profiles, wiring
 from mrv import plan
-from mrv.errors import BadInput, Fault
+from mrv.errors import BadInput, Fault, Phrase
 from mrv.messages import next_step, what
 from mrv.methodology import catalogue
 from mrv.methodology.catalogue import Methodology
@@ -169,6 +169,30 @@ def test_one_slip_is_named_with_file_line_and_field(slip: Slip, load: Callable[[
     for fault in found:
         assert what(fault) != fault.code, "a sentence, not a code"
         assert next_step(fault), "and what to do next"
+
+
+@pytest.mark.parametrize(("cls", "example", "load"), SCHEMAS, ids=IDS)
+def test_every_pattern_is_explained_by_an_example_of_it(cls: type, example: str, load: Callable[[str], object]) -> None:
+    """Nobody at a factory reads regular expressions."""
+    for pattern, shown in schema_walk.patterns(cls):
+        assert shown, f"{pattern} needs Meta(examples=[...])"
+        for value in shown:
+            assert re.fullmatch(pattern.removeprefix("^").removesuffix("$"), value) or value.endswith("...")
+
+
+#: Words of the English catalogue that would be left over in a sentence half translated.
+ENGLISH = re.compile(r"\b(a|of|from|to|one|or|text|like|number|whole|list|nothing|characters)\b")
+
+
+@pytest.mark.parametrize(("slip", "load"), SLIPS)
+def test_a_slip_is_said_wholly_in_vietnamese(slip: Slip, load: Callable[[str], object]) -> None:
+    for fault in faults(load, slip.text):
+        if fault.domain == "config":
+            said = what(fault, "vi") + " " + next_step(fault, "vi")
+            own = [value for value in fault.params.values() if not isinstance(value, Phrase)]
+            for value in own:
+                said = said.replace(value, "")
+            assert not ENGLISH.search(re.sub(r"\(.*\)|như .*|`.*`|một trong: .*", "", said)), said
 
 
 @pytest.mark.parametrize(("cls", "example", "load"), SCHEMAS, ids=IDS)
