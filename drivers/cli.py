@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
         code: int = arguments.command(arguments)
+        sys.stdout.flush()
     except MrvError as error:
         complain(error.faults, language(arguments.lang), as_document=arguments.json)
         return 4 if error.retryable else 3 if isinstance(error, Refused) else 2

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 
 from drivers import profiles
 from drivers.simulator import sites
+from drivers.simulator.line import Units
 from drivers.simulator.plant import Clock, Device, Plant, snapshot
 from drivers.simulator.registers import image
-from drivers.simulator.server import Server
+from drivers.simulator.server import TcpServer
 from mrv.profile import Profile, Table
 
 
@@ -80,13 +81,13 @@ async def _run(plant: Plant, ports: dict[str, int], host: str) -> None:
     buses: dict[str, dict[int, Running]] = {name: {} for name in ports}
     for device in plant.devices:
         buses[device.bus][device.unit] = Running(device, plant.clock, library[device.profile], since)
-    servers = {name: Server(units, host=host) for name, units in buses.items()}
+    servers = {name: TcpServer(Units(units), host, ports[name]) for name, units in buses.items()}
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
-        for name, server in servers.items():
-            await server.start(ports[name])
+        for server in servers.values():
+            await server.start()
         sys.stdout.write(json.dumps(_ready(plant, servers)) + "\n")
         sys.stdout.flush()
         await stopped.wait()
@@ -95,7 +96,7 @@ async def _run(plant: Plant, ports: dict[str, int], host: str) -> None:
             await server.stop()
 
 
-def _ready(plant: Plant, servers: dict[str, Server]) -> dict[str, object]:
+def _ready(plant: Plant, servers: dict[str, TcpServer]) -> dict[str, object]:
     return {
         "plant": plant.name,
         "buses": {name: {"host": server.host, "port": server.port} for name, server in servers.items()},

@@ -23,17 +23,21 @@ KNOTS = DAY // STEP
 class Curve:
     """A load or a generator of `peak` W. Times are plant seconds since the midnight of the plant's first day."""
 
-    shape: Literal["pv", "chiller"]
+    shape: Literal["pv", "chiller", "constant"]
     peak: float
     seed: int
 
     def power(self, second: float) -> float:
         """W at `second`."""
+        if self.shape == "constant":
+            return self.peak
         day, rest = divmod(second, DAY)
         return _between(_day(self, int(day)).knots, rest)
 
     def energy(self, second: float) -> float:
         """Wh from plant second 0 to `second`: the integral of `power`, exact but for floating point."""
+        if self.shape == "constant":
+            return self.peak * second / 3600
         day, rest = divmod(second, DAY)
         today = _day(self, int(day))
         knot = int(rest // STEP)

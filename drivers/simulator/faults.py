@@ -4,8 +4,9 @@
     faults.next(1, Silent(), Late(0.8), None)   # unit 1: no reply, a late one, an honest one; honest ever after
     faults.always(2, Refuses(0x0B))
 
-A fault may change the words a meter shows (`words`), what is sent and when (`frames`), or both. The simulator asks its
-`Faults` port for every request; `Scripted` is its only implementation besides "nothing goes wrong".
+A fault may change the words a meter shows (`words`), what it says (`reply`), or what reaches the wire and when
+(`sends`). The simulator asks its `Faults` port for every request: `Scripted` here for tests, a scenario's timeline
+(`drivers.simulator.timeline`) for everything else.
 """
 
 # ruff: noqa: ARG002 - all faults share one signature, and each needs only part of it
@@ -13,10 +14,10 @@ A fault may change the words a meter shows (`words`), what is sent and when (`fr
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from drivers.simulator.frames import HEADER, Refusal, Request, framed
+from drivers.simulator.frames import Refusal, Reply, Request
 
 Words = tuple[int, ...]
 
@@ -34,12 +35,38 @@ class Fault:
     """Nothing goes wrong; each fault overrides where it does."""
 
     def words(self, request: Request, words: Words) -> Words:
-        """What the meter shows instead of `words`. Raises Refusal for an exception reply."""
+        """What the meter shows instead of `words` (none, when it is asked who it is). Raises Refusal."""
         return words
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
-        """What is sent instead of `frame`; nothing for silence."""
-        return (Send(data=frame),)
+    def reply(self, request: Request, reply: Reply) -> Reply:
+        """What the meter says instead of `reply`."""
+        return reply
+
+    def sends(self, request: Request, sends: tuple[Send, ...]) -> tuple[Send, ...]:
+        """What is put on the wire instead of `sends`; nothing for silence."""
+        return sends
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Fault):
+    """Several faults at once, each on what the one before it left."""
+
+    faults: tuple[Fault, ...]
+
+    def words(self, request: Request, words: Words) -> Words:
+        for fault in self.faults:
+            words = fault.words(request, words)
+        return words
+
+    def reply(self, request: Request, reply: Reply) -> Reply:
+        for fault in self.faults:
+            reply = fault.reply(request, reply)
+        return reply
+
+    def sends(self, request: Request, sends: tuple[Send, ...]) -> tuple[Send, ...]:
+        for fault in self.faults:
+            sends = fault.sends(request, sends)
+        return sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +75,26 @@ class Late(Fault):
 
     seconds: float
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
-        return (Send(data=frame, after=self.seconds),)
+    def sends(self, request: Request, sends: tuple[Send, ...]) -> tuple[Send, ...]:
+        return tuple(replace(send, after=send.after + self.seconds) for send in sends)
 
 
 @dataclass(frozen=True, slots=True)
 class Silent(Fault):
     """No reply."""
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
+    def sends(self, request: Request, sends: tuple[Send, ...]) -> tuple[Send, ...]:
         return ()
 
 
 @dataclass(frozen=True, slots=True)
-class Duplicate(Fault):
+class Doubled(Fault):
     """The reply comes twice, the second `seconds` after the first."""
 
     seconds: float = 0.0
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
-        return (Send(data=frame), Send(data=frame, after=self.seconds))
+    def sends(self, request: Request, sends: tuple[Send, ...]) -> tuple[Send, ...]:
+        return sends + tuple(replace(send, after=send.after + self.seconds) for send in sends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +103,36 @@ class Short(Fault):
 
     missing: int = 1
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
-        body = frame[HEADER + 2 : len(frame) - 2 * self.missing]
-        pdu = bytes((request.function, len(body))) + body
-        return (Send(data=framed(request.transaction, request.unit, pdu)),)
+    def reply(self, request: Request, reply: Reply) -> Reply:
+        if reply.pdu[0] & 0x80:
+            return reply
+        body = reply.pdu[2 : len(reply.pdu) - 2 * self.missing]
+        return replace(reply, pdu=bytes((reply.pdu[0], len(body))) + body)
 
 
 @dataclass(frozen=True, slots=True)
 class Truncated(Fault):
-    """The frame breaks off after `size` bytes and the line hangs up."""
+    """The frame breaks off after `size` bytes; a TCP connection ends there."""
 
     size: int = 9
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
-        return (Send(data=frame[: self.size], close=True),)
+    def sends(self, request: Request, sends: tuple[Send, ...]) -> tuple[Send, ...]:
+        return tuple(replace(send, data=send.data[: self.size], close=True) for send in sends)
+
+
+@dataclass(frozen=True, slots=True)
+class BadSeal(Fault):
+    """One bit of an RTU frame is another than was sent, so its CRC does not fit."""
+
+    def sends(self, request: Request, sends: tuple[Send, ...]) -> tuple[Send, ...]:
+        return tuple(replace(send, data=send.data[:-1] + bytes((send.data[-1] ^ 0x10,))) for send in sends)
 
 
 @dataclass(frozen=True, slots=True)
 class HangsUp(Fault):
     """The connection closes without a reply."""
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
+    def sends(self, request: Request, sends: tuple[Send, ...]) -> tuple[Send, ...]:
         return (Send(close=True),)
 
 
@@ -106,8 +142,8 @@ class WrongUnit(Fault):
 
     unit: int
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
-        return (Send(data=framed(request.transaction, self.unit, frame[HEADER:])),)
+    def reply(self, request: Request, reply: Reply) -> Reply:
+        return replace(reply, unit=self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +152,8 @@ class WrongFunction(Fault):
 
     function: int
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
-        pdu = bytes((self.function,)) + frame[HEADER + 1 :]
-        return (Send(data=framed(request.transaction, request.unit, pdu)),)
+    def reply(self, request: Request, reply: Reply) -> Reply:
+        return replace(reply, pdu=bytes((self.function,)) + reply.pdu[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +162,8 @@ class WrongTransaction(Fault):
 
     off: int = 1
 
-    def frames(self, request: Request, frame: bytes) -> tuple[Send, ...]:
-        return (Send(data=framed((request.transaction + self.off) % 0x10000, request.unit, frame[HEADER:])),)
+    def reply(self, request: Request, reply: Reply) -> Reply:
+        return replace(reply, transaction=((reply.transaction or 0) + self.off) % 0x10000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +193,7 @@ NAN: Words = (0x7FC0, 0x0000)
 
 
 class Faults(Protocol):
-    """What the server asks for every request to a unit it has."""
+    """What a line asks for every request to a unit it has."""
 
     def meet(self, unit: int) -> Fault:
         """The fault this request meets."""

@@ -40,7 +40,7 @@ def test_every_fault_has_an_advice(code: str) -> None:
     assert f"{code}.next" in catalogue("meter", "en") or code.startswith("meter.absent_")
 
 
-@pytest.mark.parametrize("domain", ["meter", "config"])
+@pytest.mark.parametrize("domain", ["meter", "config", "tool", "scenario"])
 def test_vietnamese_is_whole_and_asks_for_nothing_english_does_not(domain: str) -> None:
     english, vietnamese = catalogue(domain, "en"), catalogue(domain, "vi")
     assert vietnamese.keys() == english.keys()

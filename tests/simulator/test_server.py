@@ -11,7 +11,8 @@ import pytest
 
 from drivers.simulator import faults, frames
 from drivers.simulator.faults import Scripted
-from drivers.simulator.server import Server
+from drivers.simulator.line import Units
+from drivers.simulator.server import TcpServer
 from mrv.profile import Table
 
 
@@ -61,8 +62,8 @@ class Line:
 
 @asynccontextmanager
 async def line(script: Scripted | None = None) -> AsyncIterator[Line]:
-    server = Server({1: Counted(), 2: Counted()}, script)
-    opened = Line(*await asyncio.open_connection("127.0.0.1", await server.start()))
+    server = TcpServer(Units({1: Counted(), 2: Counted()}, script))
+    opened = Line(*await asyncio.open_connection("127.0.0.1", (await server.start()).port))
     try:
         yield opened
     finally:
@@ -166,7 +167,7 @@ async def test_silence_until_healed() -> None:
 
 async def test_a_doubled_reply() -> None:
     script = Scripted()
-    script.next(1, faults.Duplicate(0.02))
+    script.next(1, faults.Doubled(0.02))
     async with line(script) as wire:
         assert await wire.ask(1, 1, read(0, 1)) == await wire.frame()
         assert await wire.silent()
@@ -176,8 +177,8 @@ async def test_a_broken_off_frame_and_a_lost_line() -> None:
     for fault, size in ((faults.Truncated(9), 9), (faults.HangsUp(), 0)):
         script = Scripted()
         script.next(1, fault)
-        server = Server({1: Counted()}, script)
-        reader, writer = await asyncio.open_connection("127.0.0.1", await server.start())
+        server = TcpServer(Units({1: Counted()}, script))
+        reader, writer = await asyncio.open_connection("127.0.0.1", (await server.start()).port)
         writer.write(bytes.fromhex("0001 0000 0006 01") + read(0, 3))
         assert len(await reader.read()) == size
         writer.close()
