@@ -45,7 +45,7 @@ def test_vietnamese_is_whole_and_asks_for_nothing_english_does_not(domain: str) 
     english, vietnamese = catalogue(domain, "en"), catalogue(domain, "vi")
     assert vietnamese.keys() == english.keys()
     for key, pattern in vietnamese.items():
-        assert pattern != english[key]
+        assert pattern != english[key] or key.startswith("tool.column_"), "headings may be the same word"
         assert places(pattern) == places(english[key]), key
 
 
