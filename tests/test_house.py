@@ -105,6 +105,12 @@ def test_size_budgets() -> None:
     assert statistics.quantiles(functions.values(), n=10)[8] <= 30
 
 
+def test_no_two_test_files_have_one_name() -> None:
+    """Folders of tests are no packages, so the second of a name would stop the whole run."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name not in {"conftest.py", "__init__.py"}]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def body_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     first = node.body[0]
     documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
