@@ -19,6 +19,10 @@ from mrv.log.bundle import CAP
 #: Four times the largest bundle, as for every broker between a site and its collector.
 LIMIT = 4 * CAP
 _PATIENCE_S = 10.0
+#: How a CONNECT of MQTT 5 begins. amqtt would read it as 3.1.1 and wait for ever for what it takes for its rest.
+_MQTT_5 = b"\x00\x04MQTT\x05"
+#: CONNACK: unacceptable protocol version.
+_NOT_THIS_VERSION = bytes((0x20, 2, 0, 1))
 _log = logging.getLogger(__name__)
 
 
@@ -70,6 +74,14 @@ class EmbeddedBroker:
         self._loop.close()
 
 
+async def _opening(reader: asyncio.StreamReader) -> bytes:
+    """A connection up to and including the protocol level of its CONNECT (MQTT 3.1.1, 3.1.2.2)."""
+    begun = await reader.readexactly(2)
+    while begun[-1] & 0x80 and len(begun) < 5:  # the length of the packet goes on
+        begun += await reader.readexactly(1)
+    return begun + await reader.readexactly(len(_MQTT_5))
+
+
 def _bounded_broker() -> Any:
     """amqtt's broker class with a reader that will not take a packet beyond LIMIT."""
     try:
@@ -83,16 +95,32 @@ def _bounded_broker() -> Any:
     class BoundedReader(StreamReaderAdapter):  # type: ignore[misc]  # amqtt ships no types
         """amqtt asks for the rest of a packet in one read: what is too long to ask for ends the connection."""
 
+        def __init__(self, reader: asyncio.StreamReader, begun: bytes) -> None:
+            super().__init__(reader)
+            self._begun = begun
+
         async def read(self, n: int = -1) -> bytes:
             if n > LIMIT:
                 raise ValueError(f"a packet of {n} bytes is larger than {LIMIT}")
-            data: bytes = await super().read(n)
-            return data
+            head, self._begun = self._begun[:n], self._begun[n:]
+            rest: bytes = await super().read(n - len(head)) if len(head) < n else b""
+            return head + rest
 
     class BoundedBroker(Broker):  # type: ignore[misc]  # amqtt ships no types
         async def stream_connected(
             self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
         ) -> None:
-            await self.external_connected(BoundedReader(reader), StreamWriterAdapter(writer), listener_name)
+            try:
+                begun = await _opening(reader)
+                if begun.endswith(_MQTT_5):
+                    writer.write(_NOT_THIS_VERSION)
+                else:
+                    await self.external_connected(
+                        BoundedReader(reader, begun), StreamWriterAdapter(writer), listener_name
+                    )
+            except (asyncio.IncompleteReadError, OSError):
+                _log.debug("a client left before it had said anything")
+            finally:
+                writer.close()
 
     return BoundedBroker
