@@ -36,6 +36,7 @@ from drivers.bus import Bus, TcpBus
 from drivers.meter import Meter
 from drivers.wiring import Line
 from link.mqtt import Endpoint
+from link.tls import Tls
 from mrv.errors import Fault, MrvError
 from mrv.leaf import Clock as ClockLeaf
 from mrv.log.checkpoint import Checkpoint, issue
@@ -48,6 +49,8 @@ CHECKPOINT_MS = 15 * 60 * 1000
 STATUS_S = 5
 INTEGRITY_DAYS = 7
 FIRST_INTEGRITY_MIN = 10
+#: Where in the state directory the certificates lie.
+TLS = "tls"
 _log = logging.getLogger("mrv-agent")
 
 
@@ -179,7 +182,7 @@ class Daemon:
         office = self.setup.site.collector
         return Publisher(
             self.setup.site.site,
-            Endpoint(host=office.host, port=office.port),
+            Endpoint(host=office.host, port=office.port, tls=Tls.inside(self.state / TLS) if office.tls else None),
             self.store,
             self.clock,
             key=self.key.public,

@@ -30,6 +30,8 @@ from mrv.log.note import VerifyKey
 TOGETHER = 256 * 1024
 #: Messages that may wait; more, and longer than an answer, are dropped: receipts come again, all else is only advice.
 _INBOX = 64
+#: Live topics are forgotten by the broker after this long (MQTT 5); bundles and receipts never are, by us.
+LIVE_S = 7 * 24 * 3600
 #: How long the last receipt may take when we leave, and how long the goodbye, in seconds.
 _LAST_RECEIPT_S = 5
 _GOODBYE_S = 3
@@ -65,6 +67,7 @@ class Publisher:
             self._from_network,
             self._link_changed,
             will=Message(topic=topic(site, "up/state"), payload=_presence("offline"), retain=True),
+            largest=2 * exchange.MAX_ANSWER,
         )
         self._site = site
         self._store = store
@@ -131,8 +134,10 @@ class Publisher:
     async def _act(self) -> None:
         now = self._now()
         if self._publication is not None and self._publication.done:
-            self._publication = None
+            refused, self._publication = self._publication.refused, None
             self.uplink = self.uplink.acked(now)
+            if refused:
+                self._fail(fault("agent.publish_refused", self._site, reason=refused))
         if self.uplink.overdue(now):
             self._fail(fault("agent.no_receipt", self._site))
         if self.uplink.up and not self.uplink.halted:
@@ -182,7 +187,7 @@ class Publisher:
         signed, summary = found
         self._announced = signed.size
         text = proof.write(signed.size - 1, signed.proof or (), signed.note, summary)
-        self.mqtt.publish(topic(self._site, "up/summary"), text.encode(), retain=True)
+        self.mqtt.publish(topic(self._site, "up/summary"), text.encode(), retain=True, expires=LIVE_S)
 
     # -- receiving --------------------------------------------------------------------------------------------
 
@@ -203,7 +208,7 @@ class Publisher:
         self.uplink = self.uplink.linked(up, self._now())
         if up:
             self._looked = self._announced = 0
-            self.mqtt.publish(topic(self._site, "up/state"), _presence("online"), retain=True)
+            self.mqtt.publish(topic(self._site, "up/state"), _presence("online"), retain=True, expires=LIVE_S)
         self._wake.set()
 
     async def _take(self, message: Message) -> None:

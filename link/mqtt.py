@@ -36,6 +36,8 @@ SESSION_S = 3600
 WINDOW = 20
 #: MQTT 5, 3.2.2.2: the broker does not speak this version.
 _UNSUPPORTED_VERSION = 0x84
+#: Troubles in the broker's own words; the end of the connection that follows them says nothing more.
+_TOLD = ("link.broker_refused", "link.subscription_refused")
 #: PUBACKs with bad news that nobody has asked for yet; older ones give way.
 _MAX_REFUSED = 256
 _log = logging.getLogger(__name__)
@@ -249,7 +251,7 @@ class Mqtt:
     def _disconnected(self, _c: object, _u: object, _f: object, reason: ReasonCode, _p: object) -> None:
         if self.up:
             self.trouble = fault("link.broker_lost", str(self.endpoint), reason=reason)
-        elif self.trouble is None or self.trouble.code.startswith("link.tls"):
+        elif self.trouble is None or self.trouble.code not in _TOLD:
             self.trouble = self._distrust() or fault("link.broker_unreachable", str(self.endpoint))
         self._change(up=False)
 

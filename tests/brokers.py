@@ -36,6 +36,11 @@ class Mosquitto:
         )
         until(lambda: _answers(self.port))
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def signal(self, number: int) -> None:
         """SIGSTOP makes it deaf and dumb with its connections open, SIGCONT ends that."""
         assert self._process is not None
