@@ -37,7 +37,7 @@ def opening(book: Book, setup: Setup, vkey: str, now: Moment, kernel: str, *, cl
             epoch=keys.EPOCH,
             key=vkey,
             ts=now.ts,
-            enrolled="approved",
+            enrolled="tofu" if setup.site.collector.first_use else "approved",
         )
     yield Boot(
         boot=now.boot,

@@ -4,6 +4,8 @@ key               the seed of the cosigning key, mode 0400; whoever has it can s
 cosigner.vkey     the public key: it goes into every site.yaml and, for the auditor, into the project's papers
 collector.sqlite  archive and registry
 documents/        papers by their SHA-256, as they were handed in
+ca/               the office's certificate authority, once `ca init` made one (collector/ca.py)
+tls/              certificate and key of a collector for the broker, and the authority's certificate (link/tls.py)
 spool/            changes that a command hands to the running daemon
 lock              held by the daemon, or by a command that changes something while none is running
 """
@@ -52,6 +54,14 @@ class Folder:
     @property
     def documents(self) -> Path:
         return self.path / "documents"
+
+    @property
+    def ca(self) -> Path:
+        return self.path / "ca"
+
+    @property
+    def tls(self) -> Path:
+        return self.path / "tls"
 
     @property
     def spool(self) -> Path:

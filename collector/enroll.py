@@ -38,6 +38,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tofu: bool = False
     plan: str | None = None
     binding: str | None = None
+    #: What happened to a certificate (collector/ca.py), for the change log.
+    certificate: dict[str, str] | None = None
 
 
 def changes(request: Request, identity: Identity, standing: Standing, held: int) -> tuple[Change, ...]:
@@ -47,12 +49,15 @@ def changes(request: Request, identity: Identity, standing: Standing, held: int)
     """
     if not re.fullmatch(SITE_ID, request.site):
         raise BadInput(fault("collector.bad_site", found=request.site))
+    logged = () if request.certificate is None else (_certificate(request.certificate),)
+    if logged and request.key is None:
+        return logged
     if not standing.known and request.key is None and not request.tofu:
         raise BadInput(fault("collector.key_missing", request.site))
     steps = [] if standing.known else [_site(request)]
     if request.key is not None:
         steps += _key(VerifyKey.parse(request.key), request.epoch, identity, standing, held)
-    return (*steps, *_approvals(request, standing))
+    return (*steps, *_approvals(request, standing), *logged)
 
 
 def spelled(step: Change) -> str:
@@ -69,6 +74,10 @@ def first_use(identity: Identity, standing: Standing, claim: Checkpoint, bundle:
         return tuple(_key(VerifyKey.parse(genesis.key), None, identity, standing, 0))
     except MrvError:
         return ()
+
+
+def _certificate(detail: dict[str, str]) -> Change:
+    return Change(what="certificate", values={}, detail=detail)
 
 
 def _site(request: Request) -> Change:

@@ -48,7 +48,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One logged step: `what` is enrolled, key, close or approve; `values` are the row, `detail` the log's words."""
+    """One logged step: `what` is enrolled, key, close, approve or certificate; `values` are the row, `detail` the log's
+    words. What happens to certificates has no row: the authority keeps them (collector/ca.py)."""
 
     what: str
     values: dict[str, Any]
@@ -117,6 +118,8 @@ class Registry:
 
 
 def _make(connection: Connection, change: Change) -> None:
+    if change.what == "certificate":
+        return
     if change.what == "close":
         closing = update(KEYS).where(KEYS.c.origin == change.values["origin"], KEYS.c.last_size.is_(None))
         connection.execute(closing.values(last_size=change.values["last_size"]))

@@ -59,9 +59,9 @@ class Office:
         found = ask([script(COLLECTOR), "init", "--dir", str(self.folder), "--org", org], self.log)
         return str(found["cosigner"])
 
-    def enroll(self, site: str, vkey: str, plan: Path, binding: Path) -> None:
-        """Make a site known, with its key, plan and binding, marked as trusted on first use."""
-        papers = ["--key", vkey, "--plan", str(plan), "--binding", str(binding), "--tofu"]
+    def enroll(self, site: str, plan: Path, binding: Path, vkey: str | None = None) -> None:
+        """Make a site known, with its plan and binding; without `vkey` its key is taken on trust at first use."""
+        papers = ["--plan", str(plan), "--binding", str(binding), *(["--key", vkey] if vkey else ["--tofu"])]
         run([script(COLLECTOR), "enroll", site, "--dir", str(self.folder), *papers], self.log)
 
     def serve(self, port: int) -> list[str]:

@@ -70,7 +70,7 @@ def build(place: Layout, processes: Processes, interrupt: Interrupt, period: int
     plan_file, binding_file = place.site / "plan.yaml", place.root / "binding.json"
     plan_file.write_text(layout.adjusted(plan_file.read_text(), period))
     vkey = gateway.check(binding_file)
-    office.enroll(SITE, vkey, plan_file, binding_file)
+    office.enroll(SITE, plan_file, binding_file)
     processes.start("collector", office.serve(broker))
     processes.start("agent", gateway.serve)
     awaited(gateway, processes)

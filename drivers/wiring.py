@@ -39,6 +39,8 @@ class Collector(_Part, frozen=True, kw_only=True):
     port: Port = 1883
     #: An encrypted connection with certificates on both ends, from the files `enroll` put into the state directory.
     tls: bool = False
+    #: The office may believe the first key it sees; written into the log's first leaf. For demonstrations only.
+    first_use: bool = False
     cosigners: Annotated[
         tuple[
             Annotated[str, msgspec.Meta(pattern=VERIFIER_KEY, examples=["example.vn/mrv/collector+1234abcd+BGh9..."])],

@@ -58,7 +58,7 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
+def until(condition: Callable[[], object], timeout: float = 30.0) -> None:
     """Wait for `condition()`; fails the test when it does not come true in `timeout` seconds."""
     end = time.monotonic() + timeout
     while not condition():

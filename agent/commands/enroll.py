@@ -12,7 +12,7 @@ from agent.commands.common import add_json, command, emit, language, state_of
 from agent.config import Setup
 from mrv import enrolment
 from mrv.errors import BadInput, Refused, fault
-from mrv.messages import text
+from mrv.messages import sentence
 
 
 def add(commands: Any) -> None:
@@ -43,8 +43,8 @@ def _request(arguments: argparse.Namespace, setup: Setup) -> int:
     if arguments.json:
         emit({"file": str(path), "fingerprint": enrolment.fingerprint(paper), "vkey": key.vkey})
         return 0
-    said = {"file": str(path), "fingerprint": enrolment.fingerprint(paper)}
-    print(text("agent.enroll_requested", language(arguments.lang), **said))
+    said = fault("agent.enroll_requested", str(path), fingerprint=enrolment.fingerprint(paper))
+    print(sentence(said, language(arguments.lang)))
     return 0
 
 
@@ -61,9 +61,9 @@ def _accept(arguments: argparse.Namespace, setup: Setup) -> int:
     if arguments.json:
         emit({"certificate_ends": enrol.ends(approval).isoformat(), "site_yaml": changes})
         return 0
-    print(text("agent.enroll_accepted", tongue, ends=enrol.ends(approval).date().isoformat()))
+    print(sentence(fault("agent.enroll_accepted", ends=enrol.ends(approval).date()), tongue))
     if changes:
-        print(text("agent.enroll_edit", tongue, file=str(arguments.dir / config.SITE_FILE)))
+        print(sentence(fault("agent.enroll_edit", str(arguments.dir / config.SITE_FILE)), tongue))
         print("\n".join(["collector:", *(f"  {name}: {value}" for name, value in changes.items())]))
     return 0
 
@@ -71,7 +71,7 @@ def _accept(arguments: argparse.Namespace, setup: Setup) -> int:
 def _compared(said: str | None, paper: bytes, where: str, tongue: str) -> None:
     """A person must have compared the fingerprint with the office. Raises Refused when that was not so."""
     if said is None and sys.stdin.isatty():
-        print(text("agent.enroll_compare", tongue))
+        print(sentence(fault("agent.enroll_compare", where), tongue))
         said = input("> ")
     if said is None:
         raise Refused(fault("agent.fingerprint_missing", where))

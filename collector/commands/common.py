@@ -41,6 +41,11 @@ class Office:
             raise BadInput(fault("collector.unknown_site", site, epoch=epoch or "", known=known))
         return keys[-1]
 
+    def know(self, site: str) -> None:
+        """Raise BadInput unless `site` is enrolled, with a key or still without one."""
+        if site not in self.registry.sites():
+            self.key(site)
+
 
 @contextmanager
 def opened(folder: Folder) -> Iterator[Office]:

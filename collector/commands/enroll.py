@@ -47,13 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.dir)
     load(folder)
     request = _request(arguments)
-    try:
-        with locked(folder):
-            steps = _here(folder, request)
-    except Unavailable as error:
-        if error.faults[0].code != "collector.locked":
-            raise
-        steps = spool.hand_over(folder, request)
+    steps = carried_out(folder, request)
     if arguments.json:
         emit({"site": request.site, "steps": list(steps)})
     else:
@@ -65,6 +59,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def carried_out(folder: Folder, request: Request) -> tuple[str, ...]:
+    """The steps made: here while nobody holds the folder, else by the daemon that does."""
+    try:
+        with locked(folder):
+            return _here(folder, request)
+    except Unavailable as error:
+        if error.faults[0].code != "collector.locked":
+            raise
+        return spool.hand_over(folder, request)
+
+
 def _lacking(folder: Folder, site: str) -> list[Fault]:
     """What must still be approved before anything of `site` can be admitted."""
     with opened(folder) as office:
@@ -73,7 +78,7 @@ def _lacking(folder: Folder, site: str) -> list[Fault]:
     return [fault("collector.nothing_approved", site, kind=kind, site=site) for kind, held in kinds.items() if not held]
 
 
-def _who() -> str:
+def who() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name
@@ -90,7 +95,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         approved = leaf.canonical(document.value).decode()
     return Request(
         site=arguments.site,
-        who=_who(),
+        who=who(),
         epoch=arguments.epoch,
         key=key,
         tofu=arguments.tofu,

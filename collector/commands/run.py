@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import replace
 
 from collector.broker import EmbeddedBroker
 from collector.commands.common import add_folder
 from collector.config import Folder, load, locked
 from collector.daemon import Daemon, serve
 from link.mqtt import Endpoint
+from link.tls import Tls
 from mrv.errors import BadInput, fault
 from mrv.messages import text
 
 _log = logging.getLogger(__name__)
 LOOPBACK = ("127.0.0.1", "localhost")
 EXAMPLE = """examples:
-  mrv-collector run --dir office --broker broker.example.vn:1883
+  mrv-collector run --dir office --broker broker.example.vn:8883 --tls
   mrv-collector run --dir office --embedded-broker --listen 127.0.0.1:1883"""
 
 
@@ -30,6 +32,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_folder(parser)
     parser.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
+    parser.add_argument("--tls", action="store_true", help="encrypted, with the certificate in C/tls (`ca office`)")
     parser.add_argument("--embedded-broker", action="store_true", help="run a broker in this process (extra `demo`)")
     parser.add_argument(
         "--listen", default="127.0.0.1:1883", metavar="HOST:PORT", help="of the embedded broker; default: %(default)s"
@@ -52,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     identity = load(folder)
     with locked(folder):
         if not arguments.embedded_broker:
-            serve(Daemon(folder, identity, endpoint(arguments.broker)))
+            files = Tls.inside(folder.tls) if arguments.tls else None
+            serve(Daemon(folder, identity, replace(endpoint(arguments.broker), tls=files)))
             return 0
         broker = EmbeddedBroker(endpoint(arguments.listen))
         if broker.endpoint.host not in LOOPBACK:

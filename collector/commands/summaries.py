@@ -32,7 +32,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     with opened(Folder(arguments.dir)) as office:
         if arguments.site is not None:
-            office.key(arguments.site)
+            office.know(arguments.site)
         rows = office.archive.verdicts(site=arguments.site)
         found = [_summary(office.archive, row, arguments.lang) for row in rows]
     if arguments.json:

@@ -1,4 +1,4 @@
-"""A real mosquitto under the very configuration we ship (only its paths and port are moved), and certificates for it."""
+"""A real mosquitto under the very configuration we ship, only paths and port moved, and certificates for it."""
 
 from __future__ import annotations
 

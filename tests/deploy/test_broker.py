@@ -194,10 +194,9 @@ def test_without_a_certificate_or_without_tls_there_is_no_door(broker: SecureBro
         assert not answer(plain), "not even a refusal in MQTT"
     with (
         socket.create_connection(("127.0.0.1", broker.port), 5) as plain,
-        pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED|certificate required"),
         context.wrap_socket(plain, server_hostname="127.0.0.1") as wrapped,
+        pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"),
     ):
-        wrapped.sendall(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x1e\x00\x04evil")
         wrapped.recv(64)
 
 

@@ -144,7 +144,7 @@ def test_a_period_larger_than_one_bundle(tmp_path: Path) -> None:
         write(site, broker.port, cosigner)
         asyncio.run(record(site))
         vkey = ends.Gateway(site, log).check(binding)
-        office.enroll("demo-factory", vkey, site / "plan.yaml", binding)
+        office.enroll("demo-factory", site / "plan.yaml", binding, vkey)
         serve = [script("mrv-collector"), "run", "--dir", str(office.folder)]
         with overheard(broker.port) as bundles:
             processes.start("collector", [*serve, "--broker", f"127.0.0.1:{broker.port}"])

@@ -184,7 +184,7 @@ class World:
         plan.write_text(text.replace("min_coverage: 0.5", "min_coverage: 0"))
         binding = self.root / "binding.json"
         self.vkey = self.gateway.check(binding)
-        self.office.enroll(SITE, self.vkey, plan, binding)
+        self.office.enroll(SITE, plan, binding, self.vkey)
 
     def start(self) -> None:
         """Everything, and wait for the first receipt."""

@@ -30,6 +30,8 @@ org: example.org
 collector:
   host: broker.example.org
   port: 1883
+  tls: true
+  first_use: true
   cosigners: [example/mrv/collector+67efe43c+BGVaa3UyIqZj/Y9rrqFDdajyzfyB0+j+mh323i31oxhc]
 clock: {sync: assumed}
 buses:
@@ -262,14 +264,14 @@ def test_a_profile_no_request_can_serve() -> None:
     with pytest.raises(BadInput) as caught:
         wiring.load(SITE, "f.yaml", {**profiles.library(), tight.id: tight})
     assert {(fault.code, fault.where) for fault in caught.value.faults} == {
-        ("meter.not_in_one_request", "f.yaml:12 meters[0].profile")
+        ("meter.not_in_one_request", "f.yaml:14 meters[0].profile")
     }
 
 
 def test_two_buses_of_one_name() -> None:
     line = "  - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2}\n"
     (found,) = faults(load_site, SITE.replace(line, line + line))
-    assert (found.code, found.where) == ("meter.given_twice", "f.yaml:11 buses[1].id")
+    assert (found.code, found.where) == ("meter.given_twice", "f.yaml:13 buses[1].id")
 
 
 @pytest.mark.parametrize(
