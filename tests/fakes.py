@@ -40,6 +40,11 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self.boottime + ms, next(self._order), future))
         await future
 
+    @property
+    def sleeping(self) -> int:
+        """How many wait for their time."""
+        return len(self._sleepers)
+
     def step(self, ms: int) -> None:
         self.realtime += ms
 

@@ -27,11 +27,13 @@ _ON_WIRE: Mapping[type[m.Once], Callable[[Any], Fault]] = {
 }
 
 
-def on_wire(active: Iterable[m.Once], turnaround: float = 0.0) -> Fault:
-    """All that happens to one exchange of a meter that takes `turnaround` seconds to answer."""
+def on_wire(active: Iterable[m.Once], t: float, turnaround: float = 0.0) -> Fault:
+    """All that happens to one exchange at `t` of a meter that takes `turnaround` seconds to answer."""
     met = [_ON_WIRE[type(fault)](fault) for fault in active if type(fault) in _ON_WIRE]
-    met += [faults.Silent() for fault in active if isinstance(fault, m.Asleep) and fault.how == "silent"]
-    met += [faults.Refuses(4) for fault in active if isinstance(fault, m.Asleep) and fault.how == "exception"]
+    nights = [fault.how for fault in active if isinstance(fault, m.Asleep) and t < fault.end]
+    met += [faults.Silent() for how in nights if how == "silent"] + [
+        faults.Refuses(4) for how in nights if how == "exception"
+    ]
     if turnaround:
         met.insert(0, faults.Late(turnaround))
     return faults.Together(tuple(met))

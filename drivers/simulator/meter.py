@@ -72,7 +72,7 @@ class Simulated:
         for torn in (f for f in met if isinstance(f, m.Torn)):
             before = self._plain(profile, settings, max(0.0, moment - m.seconds(torn.lag)), zeros=zeros)
             words.update({at: before[at] for at in _part(profile, settings, torn)})
-        for name in _unavailable(profile, met, waking):
+        for name in _unavailable(profile, met, t):
             words.update(_marked(profile, settings, name))
         return words | self._further(t)
 
@@ -165,11 +165,12 @@ def _part(profile: Profile, settings: Settings, torn: m.Torn) -> Iterator[tuple[
             yield table, at
 
 
-def _unavailable(profile: Profile, met: Iterable[m.Once], waking: Iterable[m.Asleep]) -> set[str]:
-    """Names of the values that show "no value"."""
+def _unavailable(profile: Profile, met: Iterable[m.Once], t: float) -> set[str]:
+    """Names of the values that show "no value" at `t`."""
     names = {name for f in met if isinstance(f, m.NotANumber) for name in f.values or profile.read}
-    asleep = any(isinstance(f, m.Asleep) and f.how == "nan" for f in met)
-    return names | set(profile.read if asleep or any(f.wakes == "nan" for f in waking) else ())
+    nights = [f for f in met if isinstance(f, m.Asleep)]
+    asleep = any((f.how if t < f.end else f.wakes) == "nan" for f in nights)
+    return names | set(profile.read if asleep else ())
 
 
 def _marked(profile: Profile, settings: Settings, name: str) -> Words:

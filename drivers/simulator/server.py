@@ -59,6 +59,7 @@ class TcpServer:
         self._clients = clients
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> Where:
         self._server = await asyncio.start_server(self._serve, self.host, self.port)
@@ -71,6 +72,7 @@ class TcpServer:
             for writer in tuple(self._open):
                 writer.close()
             await self._server.wait_closed()
+            await asyncio.gather(*self._serving)
             self._server = None
 
     async def vanish(self) -> None:
@@ -84,10 +86,13 @@ class TcpServer:
             _put(writer, Send(data=data))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._clients is not None and len(self._open) >= self._clients:
+        if self._server is None or (self._clients is not None and len(self._open) >= self._clients):
             writer.close()
             return
         self._open.add(writer)
+        if task := asyncio.current_task():
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         try:
             await self._converse(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError, frames.NotModbus):

@@ -56,7 +56,7 @@ class Played:
         sends: list[Send] = []
         for meter in heard if request.transaction is None else heard[:1]:
             met = self._timeline.meets(t, meter=meter.spec.id, line=self._spec.id)
-            sends += answer(meter.at(t, met), request, on_wire(met, m.seconds(meter.spec.turnaround)))
+            sends += answer(meter.at(t, met), request, on_wire(met, t, m.seconds(meter.spec.turnaround)))
         return tuple(sends)
 
     def refuse(self, transaction: int | None, unit: int, function: int, code: int) -> tuple[Send, ...]:
