@@ -166,7 +166,7 @@ def test_a_translation_says_nothing_that_english_does_not(language: str) -> None
 
 def test_what_a_technician_meets_is_said_in_vietnamese() -> None:
     vietnamese = texts("vi")
-    for domain in ("config", "meter", "tool", "scenario"):
+    for domain in ("agent", "config", "meter", "tool", "scenario"):
         mine = {key for key in ENGLISH if key.startswith(f"{domain}.")}
         assert mine - set(vietnamese) == set()
 
