@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import select
 import termios
@@ -48,6 +49,16 @@ class _Pair:
         poll = select.poll()
         poll.register(self.master, select.POLLIN)
         return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+    def freed(self) -> bool:
+        """Whether it can be opened again: unlike a serial port, a terminal stays exclusive when its holder has gone."""
+        try:
+            slave = os.open(self.device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError as error:
+            return error.errno != errno.EBUSY
+        fcntl.ioctl(slave, termios.TIOCNXCL)
+        os.close(slave)
+        return True
 
     @property
     def settings(self) -> Tty:
@@ -116,11 +127,20 @@ class PtyServer:
             data = os.read(pair.master, 4096)
         except OSError as error:
             if error.errno != errno.EAGAIN:  # EIO: the other end has closed the port
-                asyncio.get_running_loop().remove_reader(pair.master)
-                self._listen(pair)
+                self._released(pair)
             return
         for send in exchanged(self._line, self._ear, self._pace, data, pair.settings):
             self._pace.say(send.data, send.after)
+
+    def _released(self, pair: _Pair) -> None:
+        """Wait for the next one to hold the port; if this terminal admits nobody any more, behind the same link."""
+        asyncio.get_running_loop().remove_reader(pair.master)
+        if not pair.freed():
+            self.path.unlink(missing_ok=True)
+            os.close(pair.master)
+            pair = self._pair = _Pair.opened()
+            self.path.symlink_to(pair.device)
+        self._listen(pair)
 
     def _put(self, data: bytes) -> None:
         """Characters for nobody are lost, as on a real line."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -273,3 +276,41 @@ async def test_characters_for_nobody_are_lost(tmp_path: Path) -> None:
             await asyncio.sleep(0.05)
             assert device.read(64) == b""
             assert await answer(device) != b""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become nobody")
+def test_a_port_held_exclusively_can_be_opened_again_by_anybody() -> None:
+    """A terminal stays exclusive after its holder has closed it, which no serial port does; root would not notice."""
+    done = subprocess.run([sys.executable, "-c", NOBODY], capture_output=True, text=True, timeout=30)
+    assert done.stdout == "[4, 4, 4]\n", done.stderr
+
+
+NOBODY = """
+import asyncio, fcntl, os, tempfile, termios
+from pathlib import Path
+from drivers.simulator.line import Units
+from drivers.simulator.pty import PtyServer
+os.setgid(65534)
+os.setuid(65534)
+
+class Echo:
+    def read(self, table, address, count):
+        return (4,) * count
+
+async def main():
+    server, found = PtyServer(Units({1: Echo()}), Path(tempfile.mkdtemp()) / "nobody", baud=115200), []
+    await server.start()
+    for _ in range(3):
+        port = os.open(str(server.path), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        fcntl.ioctl(port, termios.TIOCEXCL)
+        await asyncio.sleep(0.05)
+        os.write(port, bytes.fromhex("010400000002 71cb"))
+        await asyncio.sleep(0.1)
+        found.append(os.read(port, 64)[4])
+        os.close(port)
+        await asyncio.sleep(0.1)
+    await server.stop()
+    print(found)
+
+asyncio.run(main())
+"""
