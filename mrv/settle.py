@@ -53,7 +53,9 @@ def settle(
         gap=sum(u.gap for u in usages),
         clock=_worst_clock(active, start, end, clock),
         usages=tuple(leaf.digest(leaf.encode(u)) for u in usages),
-        projects=tuple(_indicative(project, content, config, energy) for project in plan.projects),
+        projects=tuple(
+            _indicative(project, content, config, energy, Fraction(end - start, 3_600_000)) for project in plan.projects
+        ),
     )
 
 
@@ -75,14 +77,14 @@ def _energy(chains: Sequence[Chain], usages: Sequence[Usage]) -> Energy:
     return energy
 
 
-def _indicative(project: Project, content: Content, config: Config, energy: Energy) -> Indicative:
+def _indicative(project: Project, content: Content, config: Config, energy: Energy, hours: Fraction) -> Indicative:
     digest = config.methodologies.get(project.methodology, "")
     methodology = content.methodology(digest) if known.methodology(project.methodology, digest) else None
     if methodology is None:
         return Indicative(
             project=project.id, methodology=project.methodology, status="unknown", missing=("methodology",)
         )
-    found = emissions(methodology, project, energy)
+    found = emissions(methodology, project, energy, hours)
     return Indicative(
         project=project.id,
         methodology=project.methodology,

@@ -54,14 +54,28 @@ class Range(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             yield ((), "plan.range_empty", {"least": self.least, "most": self.most})
 
 
-class Quantity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A symbol: monitored by meters, fixed ex ante in the plan, or computed by an equation; per item or project."""
+class Supply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An emission factor by what feeds the site: the symbol for the grid, the one for captive generators.
 
-    kind: Literal["monitored", "ex_ante", "computed"]
+    Where both feed it the lower of the two counts: a function of what the plan declares, never a copied constant.
+    """
+
+    grid: Name
+    captive: Name
+
+
+class Quantity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A symbol: monitored, fixed ex ante in the plan, computed by an equation, or the hours of the calendar.
+
+    Per item or per project. `supply` lets a plan give the two factors it is chosen from in its place.
+    """
+
+    kind: Literal["monitored", "ex_ante", "computed", "calendar"]
     per: Literal["item", "project"]
     unit: str
     description: Text
     range: Range | None = None
+    supply: Supply | None = None
 
     def check(self) -> Iterator[Complaint]:
         try:
@@ -70,8 +84,10 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             yield from strict.passed_on(("unit",), error)
         if (self.range is not None) != (self.kind == "ex_ante"):
             yield ((), "plan.range_only_ex_ante", {"kind": self.kind})
-        if self.kind == "computed" and self.per == "item":
-            yield (("per",), "plan.computed_per_project", {})
+        if self.supply is not None and self.kind != "ex_ante":
+            yield (("supply",), "plan.supply_of_what", {"kind": self.kind})
+        if self.kind == "calendar" and self.unit != "h":
+            yield (("unit",), "plan.calendar_in_hours", {"found": self.unit})
 
     @property
     def dimension(self) -> units.Dimension:
@@ -106,7 +122,14 @@ class Methodology(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """The symbols of one kind and place."""
         return tuple(name for name, q in self.symbols.items() if (q.kind, q.per) == (kind, per))
 
+    @property
+    def candidates(self) -> dict[str, str]:
+        """Symbols that some `supply` is chosen from, and what they stand for there (`grid`, `captive`)."""
+        chosen = [quantity.supply for quantity in self.symbols.values() if quantity.supply is not None]
+        return {name: kind for one in chosen for kind, name in (("grid", one.grid), ("captive", one.captive))}
+
     def check(self) -> Iterator[Complaint]:
+        yield from _supplies(self)
         known: dict[str, Quantity] = {n: q for n, q in self.symbols.items() if q.kind != "computed"}
         for number, text in enumerate(self.equations):
             try:
@@ -128,6 +151,9 @@ def _equation_faults(
     target = declared.get(equation.name)
     if target is None or target.kind != "computed" or equation.name in known:
         yield ((), "plan.equation_defines", {"symbol": equation.name})
+        return
+    if equation.indexed != (target.per == "item"):
+        yield ((), "plan.equation_index", {"symbol": equation.name, "per": target.per})
         return
     strange = [*_strangers(equation.body, known)]
     yield from strange
@@ -156,14 +182,32 @@ def _unsafe_divisors(body: Node, known: Mapping[str, Quantity]) -> Iterator[Comp
                 yield ((), "plan.divisor_may_be_zero", {"symbol": divisor.name})
 
 
+def _supplies(methodology: Methodology) -> Iterator[Complaint]:
+    """What a factor is chosen from: ex-ante symbols of its own dimension, per project or wherever it is itself."""
+    for name, quantity in methodology.symbols.items():
+        for kind, given in (
+            (("grid", quantity.supply.grid), ("captive", quantity.supply.captive)) if quantity.supply else ()
+        ):
+            source = methodology.symbols.get(given)
+            fits = source is not None and source.kind == "ex_ante" and source.supply is None
+            if (
+                source is None
+                or not fits
+                or source.dimension != quantity.dimension
+                or source.per not in {quantity.per, "project"}
+            ):
+                yield (("symbols", name, "supply", kind), "plan.supply_from", {"symbol": given, "unit": quantity.unit})
+
+
 def _leftovers(methodology: Methodology, known: Mapping[str, Quantity]) -> Iterator[Complaint]:
     """Results that no equation defines or that are not emissions, and symbols that no equation uses."""
     for name in RESULTS:
-        if name not in known or known[name].dimension != units.unit("tCO2").dimension:
+        found = known.get(name)
+        if found is None or (found.dimension, found.per) != (units.unit("tCO2").dimension, "project"):
             yield (("symbols",), "plan.result_missing", {"symbol": name})
     used = {symbol.name for equation in methodology.parsed for symbol in expression.symbols(equation.body)}
     for name in methodology.symbols:
-        if name not in used | set(RESULTS):
+        if name not in used | set(RESULTS) | methodology.candidates.keys():
             yield (("symbols", name), "plan.symbol_unused", {"symbol": name})
 
 

@@ -6,16 +6,17 @@ nothing that is missing becomes zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from mrv.errors import fault, raise_all
 from mrv.measurand import Measurand
-from mrv.methodology import fit, units
+from mrv.methodology import fit, supply, units
 from mrv.methodology.catalogue import Methodology
-from mrv.methodology.expression import Choice, Node, Number, Operation, Symbol, Total
-from mrv.plan import ExAnte, Project, Terms
+from mrv.methodology.expression import Choice, Equation, Node, Number, Operation, Symbol, Total
+from mrv.plan.parameters import ExAnte, Terms
+from mrv.plan.project import Project
 
 #: Used energy per point and measurand, in the measurand's unit, scaled by the ratio; an absent key is missing.
 Energy = Mapping[tuple[str, Measurand], Fraction]
@@ -27,7 +28,8 @@ Values = dict[tuple[str, str], Fraction]
 class Emissions:
     """Emissions of one project in kg CO2 equivalent, unrounded; all None when anything is missing.
 
-    `missing` names what was not measured as `<point>:<register>`, and a result that cannot be computed (a division
+    `missing` names what was not measured as `<point>:<register>`, what the office knows from papers as
+    `<item>:<symbol>`, and a result that cannot be computed (a division
     by a measured zero) by its symbol.
     """
 
@@ -37,8 +39,12 @@ class Emissions:
     missing: tuple[str, ...] = ()
 
 
-def emissions(methodology: Methodology, project: Project, energy: Energy) -> Emissions:
-    """What `project` emitted and avoided while it used `energy`.
+class Undefined(ArithmeticError):
+    """A computed symbol has no value: its equation divides by a measured zero."""
+
+
+def emissions(methodology: Methodology, project: Project, energy: Energy, hours: Fraction) -> Emissions:
+    """What `project` emitted and avoided while it used `energy` in `hours` of the calendar.
 
     Raises BadInput when `project` does not fit `methodology` (mrv.methodology.fit).
     """
@@ -47,14 +53,35 @@ def emissions(methodology: Methodology, project: Project, energy: Energy) -> Emi
     missing = tuple(sorted(set(_missing(project, energy))))
     if missing:
         return Emissions(missing=missing)
-    values = _values(project, energy)
     items = tuple(item.id for item in project.items)
-    for equation in methodology.parsed:
-        try:
-            values[equation.name, ""] = evaluate(equation.body, values, items)
-        except ZeroDivisionError:
-            return Emissions(missing=(equation.name,))
+    values = fixed(project) | calendar(methodology, items, hours) | _metered(project, energy)
+    try:
+        values = solve(supply.equations(project, methodology), values, items)
+    except Undefined as error:
+        return Emissions(missing=(str(error),))
     return Emissions(reference=values["RE_p", ""], project=values["PE_p", ""], reduction=values["ER_p", ""], missing=())
+
+
+def solve(equations: Iterable[Equation], given: Values, items: tuple[str, ...]) -> Values:
+    """`given` and every computed symbol, in coherent units.
+
+    A symbol that `given` holds already for an item is not computed for it. Raises Undefined naming the symbol.
+    """
+    values = dict(given)
+    for equation in equations:
+        for item in items if equation.indexed else ("",):
+            try:
+                if (equation.name, item) not in given:
+                    values[equation.name, item] = evaluate(equation.body, values, items, item)
+            except ZeroDivisionError as error:
+                raise Undefined(equation.name) from error
+    return values
+
+
+def calendar(methodology: Methodology, items: tuple[str, ...], hours: Fraction) -> Values:
+    """The hours of the calendar for each symbol that asks for them."""
+    found = {(name, ""): hours for name in methodology.of("calendar", "project")}
+    return found | {(name, item): hours for name in methodology.of("calendar", "item") for item in items}
 
 
 def evaluate(node: Node, values: Values, items: tuple[str, ...], item: str = "") -> Fraction:
@@ -89,27 +116,27 @@ def _operation(operator: str, left: Fraction, right: Fraction) -> Fraction:
 
 
 def _missing(project: Project, energy: Energy) -> Iterator[str]:
-    for _, terms in _monitored(project):
+    for _, symbol, item, terms in project.parameters():
+        if terms.manual or terms.chosen != "C":
+            yield f"{item or project.id}:{symbol}"
         for term in (*terms.plus, *terms.minus):
             if (term.point, term.measurand) not in energy:
                 yield f"{term.point}:{term.register}"
 
 
-def _monitored(project: Project) -> Iterator[tuple[tuple[str, str], Terms]]:
-    yield from (((symbol, ""), terms) for symbol, terms in project.monitored.items())
-    for item in project.items:
-        yield from (((symbol, item.id), terms) for symbol, terms in item.monitored.items())
+def fixed(project: Project) -> Values:
+    """The ex-ante values of `project` in coherent units."""
+    places: list[tuple[str, Mapping[str, ExAnte]]] = [("", project.ex_ante)]
+    places += [(item.id, item.ex_ante) for item in project.items]
+    return {
+        (symbol, item): Fraction(given.value) * units.unit(given.unit).factor
+        for item, values in places
+        for symbol, given in values.items()
+    }
 
 
-def _fixed(project: Project) -> Iterator[tuple[tuple[str, str], ExAnte]]:
-    yield from (((symbol, ""), given) for symbol, given in project.ex_ante.items())
-    for item in project.items:
-        yield from (((symbol, item.id), given) for symbol, given in item.ex_ante.items())
-
-
-def _values(project: Project, energy: Energy) -> Values:
-    values = {key: Fraction(given.value) * units.unit(given.unit).factor for key, given in _fixed(project)}
-    return values | {key: _used(terms, energy) for key, terms in _monitored(project)}
+def _metered(project: Project, energy: Energy) -> Values:
+    return {(symbol, item): _used(terms, energy) for _, symbol, item, terms in project.parameters()}
 
 
 def _used(terms: Terms, energy: Energy) -> Fraction:

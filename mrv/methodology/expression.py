@@ -80,29 +80,31 @@ Node = Number | Symbol | Operation | Choice | Total
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """`name = body`, and the text it was written as."""
+    """`name = body`, and the text it was written as; `indexed` when it is `name[i] = body`, one value per item."""
 
     name: str
     body: Node
     text: str
+    indexed: bool = False
 
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Equation:
     """The equation `text` says. Raises BadInput (plan.equation_...) and nothing else, whatever the text."""
     name, equals, right = text.partition("=")
-    name, right = name.strip(), right.strip()
+    indexed = name.strip().endswith(f"[{ITEM}]")
+    name, right = name.strip().removesuffix(f"[{ITEM}]"), right.strip()
     if len(text) > MAX_TEXT:
         raise BadInput(fault("plan.equation_too_long", limit=MAX_TEXT))
     if not equals or not _SYMBOL.fullmatch(name):
-        raise _syntax(text, "expected `NAME = expression`")
+        raise _syntax(text, "expected `NAME = expression` or `NAME[i] = expression`")
     if not _ALPHABET.fullmatch(right) or _GLUED.search(right):
         raise _syntax(text, "only names, numbers, + - * / ( ) [ ] and commas are known here")
     try:
         tree = ast.parse(right, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise _syntax(text, str(error).partition("(<")[0].strip() or type(error).__name__) from error
-    return Equation(name, _Reader(right).node(tree.body, MAX_DEPTH, inside=False), text)
+    return Equation(name, _Reader(right).node(tree.body, MAX_DEPTH, inside=indexed), text, indexed)
 
 
 def symbols(node: Node) -> Iterator[Symbol]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from mrv.errors import BadInput
-from mrv.methodology import units
+from mrv.methodology import supply, units
 from mrv.methodology.catalogue import Methodology, Quantity
 from mrv.strict import Complaint, Path
 
@@ -20,6 +20,7 @@ def misfits(project: Project, methodology: Methodology) -> Iterator[Complaint]:
     yield from _place((), "project", project.ex_ante, project.monitored, methodology)
     for number, item in enumerate(project.items):
         yield from _place(("items", number), "item", item.ex_ante, item.monitored, methodology)
+    yield from supply.misfits(project, methodology)
 
 
 def _place(
@@ -40,7 +41,9 @@ def _place(
             yield from _registers(here, symbol, terms, methodology.symbols[symbol])
     for kind, given_here in (("ex_ante", ex_ante), ("monitored", monitored)):
         for symbol in methodology.of(kind, per):
-            if symbol not in given_here:
+            # What is chosen by the supply, and what it is chosen from, is asked for there.
+            by_supply = symbol in methodology.candidates or methodology.symbols[symbol].supply is not None
+            if symbol not in given_here and not by_supply:
                 quantity = methodology.symbols[symbol]
                 params = {"symbol": symbol, "unit": quantity.unit, "description": quantity.description}
                 yield ((*path, kind), "plan.symbol_missing", params)
@@ -48,7 +51,7 @@ def _place(
 
 def _stranger(path: Path, symbol: str, kind: str, per: str, methodology: Methodology) -> Complaint:
     known = methodology.symbols.get(symbol)
-    if known is not None and known.kind != "computed":
+    if known is not None and known.kind in ("ex_ante", "monitored"):
         params = {"symbol": symbol, "kind": known.kind, "per": known.per}
         return (path, "plan.symbol_misplaced", params)
     allowed = methodology.of(kind, per)
@@ -74,6 +77,9 @@ def _value(path: Path, symbol: str, given: ExAnte, quantity: Quantity) -> Iterat
 
 
 def _registers(path: Path, symbol: str, terms: Terms, quantity: Quantity) -> Iterator[Complaint]:
+    if terms.estimate is not None and units.unit(terms.estimate.unit).dimension != quantity.dimension:
+        wrong = {"symbol": symbol, "found": terms.estimate.unit, "expected": quantity.unit}
+        yield ((*path, "estimate", "unit"), "plan.unit_dimension", wrong)
     for side, listed in (("plus", terms.plus), ("minus", terms.minus)):
         for number, term in enumerate(listed):
             try:

@@ -21,8 +21,9 @@ from mrv import leaf, strict
 from mrv.errors import BadInput
 from mrv.measurand import Measurand
 from mrv.methodology import catalogue, fit
+from mrv.methodology import emissions as engine
 from mrv.methodology.catalogue import Methodology, library
-from mrv.methodology.emissions import Emissions, emissions
+from mrv.methodology.emissions import Emissions, Energy
 from mrv.number import EMISSION_DECIMALS, rounded, spell
 from mrv.plan import Item, MonitoringPlan, Project, Terms
 
@@ -30,6 +31,11 @@ CASES = Path(__file__).resolve().parents[1] / "cases"
 WORKED = sorted(path.name for path in CASES.glob("jcm_*"))
 IMPORT, EXPORT = Measurand.ACTIVE_ENERGY_IMPORT, Measurand.ACTIVE_ENERGY_EXPORT
 DEMO = Path(__file__).resolve().parents[2] / "config" / "plan.yaml"
+
+
+def emissions(methodology: Methodology, project: Project, energy: Energy) -> Emissions:
+    """One hour of it."""
+    return engine.emissions(methodology, project, energy, Fraction(1))
 
 
 def known_to(folder: Path) -> dict[str, Methodology]:
@@ -192,8 +198,8 @@ from mrv.messages import sentence
 text = Path(sys.argv[1]).read_text()
 plan = load(text, "plan.yaml").value
 energy = {(p, m): Fraction(n, 7) for n, p in enumerate(("PV-AC", "CH-1")) for m in Measurand}
-print([str(emissions(library()[p.methodology], p, energy)) for p in plan.projects])
-print([str(emissions(library()[p.methodology], p, {})) for p in plan.projects])
+print([str(emissions(library()[p.methodology], p, energy, Fraction(1))) for p in plan.projects])
+print([str(emissions(library()[p.methodology], p, {}, Fraction(1))) for p in plan.projects])
 print(leaf.digest(leaf.canonical(plan)), [leaf.digest(leaf.canonical(m)) for m in library().values()])
 try:
     load(text.replace("EF_RE:", "EF_RI:").replace("MWh", "MWH").replace("CH-1", "CH-2"), "plan.yaml")

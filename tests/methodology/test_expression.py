@@ -74,6 +74,13 @@ def test_the_tree_is_plain() -> None:
     assert choice == Choice("min", (Symbol("EF_grid"), Operation("-", Number("0"), Number("0.50"))))
 
 
+def test_a_symbol_may_be_computed_for_every_item() -> None:
+    equation = parse("EF[i] = min(EF_grid, EF_captive[i])")
+    assert (equation.name, equation.indexed) == ("EF", True)
+    assert equation.body == Choice("min", (Symbol("EF_grid"), Symbol("EF_captive", indexed=True)))
+    assert codes("EF[i] = sum_i(EG[i])") == ["plan.equation_forbidden"], "a sum over the items is of the project"
+
+
 def test_symbols_and_divisors_of_a_tree() -> None:
     body = parse("X = sum_i(A[i] / B[i]) + max(C / 2, D) * A").body
     assert [s.name for s in symbols(body)] == ["A", "B", "C", "D", "A"]
@@ -155,7 +162,7 @@ def test_everything_else_is_bad_input(right: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "=", "X", "X + 1", "= 1", "x = 1", "X.y = 1", "X[i] = 1", "X == 1", "1 = X", "X, Y = 1"]
+    "text", ["", "=", "X", "X + 1", "= 1", "x = 1", "X.y = 1", "X[j] = 1", "X[i][i] = 1", "X == 1", "1 = X", "X, Y = 1"]
 )
 def test_what_is_not_an_equation_is_bad_input(text: str) -> None:
     assert codes(text) == ["plan.equation_syntax"]

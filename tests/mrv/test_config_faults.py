@@ -86,26 +86,73 @@ timezone: Asia/Ho_Chi_Minh
 period: 900
 clock: [S]
 min_coverage: 0.5
+from: 2026-07-01
+amends: {what: a check meter was added, approval: letter 7}
 points:
-  - {id: PV-AC, scope: the plant, evidence: meter, diagram: Q1}
+  - id: PV-AC
+    scope: the plant
+    evidence: meter
+    diagram: Q1
+    commissioned: 2026-01-02
+    accepted: {document: PDD, date: 2026-01-01, locator: page 9}
+    rated: {power: {value: 100, unit: kW}, hours: 4000, source: nameplate}
+    devices:
+      - device: ct
+        serial: C1
+        make: Maker
+        model: Model
+        accuracy: "0.5"
+        standard: IEC 61869-2
+        ratio: 400/5
+        burden: 5 VA
+        seals: [S1]
+        mpe: {value: 0.5, unit: "%"}
+        installed: 2025-12-01
+        removed: 2035-12-01
+        certificates:
+          - number: "17"
+            laboratory: Laboratory
+            accreditation: VILAS 1
+            done: 2025-12-01
+            due: 2027-12-01
+            as_found: {value: -0.1, unit: "%"}
+            as_left: {value: 0.0002, unit: "1"}
+            document: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+  - {id: PV-CHECK, scope: the plant once more, evidence: check, checks: PV-AC}
 projects:
   - id: pv
     title: Rooftop PV
     reference: VN001
     methodology: VN_AM007_ver01.0
+    participants: [{name: A Company, country: VN, role: owner}]
     crediting_start: 2026-01-01
     crediting_end: 2035-12-31
-    ex_ante: {}
+    operation_start: 2025-12-15
+    boundary: at the low-voltage side of the transformer
+    grid: true
+    generators: [{id: diesel, mode: standby, power: {value: 500, unit: kW}, fuel: diesel}]
+    error_rule: sum
+    estimates: [{year: 2026, tonnes: 30}]
+    responsible: [{role: MRV officer, duty: checks the data every month, name: not yet named}]
+    ex_ante:
+      EF_grid: {value: 0.3, unit: tCO2/MWh, provenance: {document: PDD, date: 2026-01-01, locator: page 7}}
+      EF_captive: {value: 0.5, unit: tCO2/MWh, provenance: {document: PDD, date: 2026-01-01, locator: page 7}}
     monitored: {}
     items:
       - id: roof
         title: All of it
-        ex_ante:
-          EF_RE: {value: 0.3, unit: tCO2/MWh, provenance: {document: PDD, date: 2026-01-01, locator: page 7}}
+        operation_start: 2025-12-15
+        ex_ante: {}
         monitored:
           EG:
             plus: [{point: PV-AC, register: active_energy_export}]
             minus: [{point: PV-AC, register: active_energy_import}]
+            manual: false
+            option: C
+            accuracy: {value: 0.5, unit: "%"}
+            estimate: {value: 120, unit: MWh}
+            procedure: read every minute
+            frequency: continuously
 """
 
 METHODOLOGY = """
@@ -117,7 +164,15 @@ sources: [{what: a page, url: https://example.org, read: 2026-01-01}]
 notes: [beware]
 symbols:
   EC: {kind: monitored, per: item, unit: MWh, description: used}
-  EF: {kind: ex_ante, per: project, unit: tCO2/MWh, description: factor, range: {least: 0.05, most: 2}}
+  EF:
+    kind: ex_ante
+    per: project
+    unit: tCO2/MWh
+    description: factor
+    range: {least: 0.05, most: 2}
+    supply: {grid: EF_grid, captive: EF_captive}
+  EF_grid: {kind: ex_ante, per: project, unit: tCO2/MWh, description: grid, range: {least: 0.05, most: 2}}
+  EF_captive: {kind: ex_ante, per: project, unit: tCO2/MWh, description: captive, range: {least: 0.05, most: 2}}
   RE_p: {kind: computed, per: project, unit: tCO2, description: reference}
   PE_p: {kind: computed, per: project, unit: tCO2, description: project}
   ER_p: {kind: computed, per: project, unit: tCO2, description: reduction}

@@ -107,7 +107,7 @@ def test_the_scan_finds_codes_of_every_kind() -> None:
     by_place = {(use.where.partition(":")[0], use.code) for use in USES}
     assert ("mrv/strict.py", "config.alias") in by_place, "self.complain"
     assert ("mrv/methodology/units.py", "plan.unit_unknown") in by_place, "fault"
-    assert ("mrv/plan.py", "plan.id_twice") in by_place, "a complaint that check() yields"
+    assert ("mrv/plan/part.py", "plan.id_twice") in by_place, "a complaint that check() yields"
     assert ("mrv/account.py", "audit.covered_twice") in by_place, "a finding"
     assert len(USES) > 100
 

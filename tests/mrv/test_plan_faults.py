@@ -52,7 +52,9 @@ SLIPS = {
         "symbols.EF_RE.unit": ("kgCO2", "plan.equation_result"),
         "symbols.EF_RE.per": ("project", "plan.equation_index"),
         "symbols.EF_RE.range.least": (3, "plan.range_empty"),
-        "symbols.RE_p.per": ("item", "plan.computed_per_project"),
+        "symbols.RE_p.per": ("item", "plan.equation_index"),
+        "symbols.EF_RE.supply.grid": ("EG", "plan.supply_from"),
+        "symbols.EG.supply": ({"grid": "EF_grid", "captive": "EF_captive"}, "plan.supply_of_what"),
         "symbols.RE_p.unit": ("t", "plan.equation_result"),
         "equations": (["RE_p = sum_i(EG[i] * EF_RE[i])", "PE_p = 0"], "plan.result_missing"),
         "equations[0]": ("RE_p = EG * EF_RE", "plan.equation_index"),
@@ -70,7 +72,6 @@ SLIPS = {
 
 #: Seen at the equation or the struct around, not at the field that was changed.
 ELSEWHERE = {
-    "plan.computed_per_project",
     "plan.divisor_may_be_zero",
     "plan.equation_index",
     "plan.equation_result",
