@@ -20,7 +20,7 @@ Id = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$", examples=[
 PointId = Annotated[str, msgspec.Meta(pattern=POINT_ID, examples=["CH-1"])]
 Name = Annotated[str, msgspec.Meta(pattern=catalogue.SYMBOL, max_length=32, examples=["EF_RE"])]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", examples=["SHA-256"])]
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", examples=["9f86d081884c7d65..."])]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
