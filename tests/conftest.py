@@ -23,6 +23,13 @@ def root() -> Path:
     return Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A slow test that names no limit of its own may take ten minutes: machines are shared."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if real.missing:
         terminalreporter.section("real programs missing: their tests were skipped")

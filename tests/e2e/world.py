@@ -154,9 +154,13 @@ class World:
         self.office = Office(root / "office", root / "commands.log")
         self.simulator = self._program("simulator", [sys.executable, "-m", "drivers.simulator", "--speed", "60"])
         self.simulator.start()
-        self.cosigner = self.office.init(ORG)
-        self.gateway.init(SITE, ORG)
-        self._configure(period)
+        try:
+            self.cosigner = self.office.init(ORG)
+            self.gateway.init(SITE, ORG)
+            self._configure(period)
+        except BaseException:
+            self.simulator.close()  # nobody has this world yet to close it, and the next test would be blamed
+            raise
         serve = [script("mrv-collector"), "run", "--dir", str(self.office.folder)]
         self.collector = self._program("collector", [*serve, "--broker", f"127.0.0.1:{self.broker.port}"])
         self.agent = self._program("agent", self.gateway.serve)
