@@ -87,7 +87,7 @@ def _bounded_broker() -> Any:
     try:
         from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
         from amqtt.broker import Broker
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise Refused(fault("collector.no_embedded_broker")) from error
     logging.getLogger("amqtt").setLevel(logging.ERROR)
     logging.getLogger("transitions").setLevel(logging.ERROR)

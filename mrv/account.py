@@ -12,6 +12,7 @@ from mrv import codec, known, period
 from mrv.binding import BoundMeter
 from mrv.commissioning import RECORD
 from mrv.content import Content
+from mrv.difference import listed
 from mrv.errors import BadInput, Fault, fault
 from mrv.leaf import Boot, Clock, Config, MeterEvent
 from mrv.period import Era, Span
@@ -201,7 +202,7 @@ class Account:
             self.note(error.faults)
             return False
         if registers != fact.registers:
-            self.complain("registers_differ", fact.meter, site=fact.registers, recomputed=registers)
+            self.complain("registers_differ", fact.meter, site=listed(fact.registers), recomputed=listed(registers))
             return False
         return True
 

@@ -6,7 +6,7 @@ repeats the whole of receiving and admitting for an exported log. It reads no fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,8 +14,8 @@ from mrv import known
 from mrv.book import Book, Judgement, Terms
 from mrv.errors import Fault, MrvError, fault
 from mrv.leaf import Genesis
-from mrv.log.checkpoint import Checkpoint, cosigned, open_checkpoint
-from mrv.log.merkle import EMPTY, Frontier, leaf_hash
+from mrv.log.checkpoint import Checkpoint, cosigned, open_checkpoint, peek
+from mrv.log.merkle import EMPTY, leaf_hash
 from mrv.log.note import VerifyKey
 from mrv.plan import check_against
 
@@ -72,6 +72,8 @@ class Report:
     origin: str
     size: int
     received: int
+    #: POSIX seconds at which the collector signed the newest receipt; None without one.
+    received_at: int | None = None
     findings: tuple[Fault, ...]
     verdicts: tuple[tuple[Judgement, Verdict], ...]
 
@@ -135,18 +137,19 @@ def audit(evidence: SiteEvidence) -> Report:
     findings: list[Fault] = []
     verdicts: list[tuple[Judgement, Verdict]] = []
     wanted = _claimed(evidence, findings)
-    receipt = _received(evidence, findings)
-    book, tree = Book(), EMPTY
+    receipt, received_at = _received(evidence, findings)
+    book, tree, same = Book(), EMPTY, dict[int, bool]()
     for data in evidence.leaves:
         tree = tree.append(leaf_hash(data))
-        _compare(tree, wanted, findings)
+        if tree.size in wanted:
+            same[tree.size] = wanted[tree.size] == {tree.root()}
         judgement = book.add(data)
         if judgement is not None:
             verdicts.append((judgement, admit(judgement, evidence.approvals)))
+    findings += _differing(same)
     findings += book.open_findings
-    findings += [
-        fault("audit.leaves_missing", size=size, held=tree.size) for size in sorted(wanted) if size > tree.size
-    ]
+    if (newest := max(wanted, default=0)) > tree.size:
+        findings.append(fault("audit.leaves_missing", size=newest, held=tree.size))
     findings += foreign(book.genesis, evidence.site_key)
     received = receipt.size if receipt else 0
     if tree.size > received:
@@ -155,6 +158,7 @@ def audit(evidence: SiteEvidence) -> Report:
         origin=evidence.site_key.name,
         size=tree.size,
         received=received,
+        received_at=received_at,
         findings=tuple(findings),
         verdicts=tuple(verdicts),
     )
@@ -163,33 +167,54 @@ def audit(evidence: SiteEvidence) -> Report:
 def _claimed(evidence: SiteEvidence, findings: list[Fault]) -> dict[int, set[bytes]]:
     """Size -> roots that the site signed, over all its checkpoints and the receipt; bad signatures are findings."""
     wanted: dict[int, set[bytes]] = {}
-    for note in (*evidence.checkpoints, evidence.receipt):
+    bad: list[Fault] = []
+    notes = [(f"checkpoint {_size_of(note)}", note) for note in evidence.checkpoints]
+    for where, note in (*notes, ("receipt", evidence.receipt)):
         try:
             checkpoint = open_checkpoint(note, evidence.site_key)
         except MrvError as error:
-            findings += error.faults
-            continue
-        roots = wanted.setdefault(checkpoint.size, set())
-        roots.add(checkpoint.root)
-        if len(roots) > 1:
-            findings.append(fault("audit.fork", evidence.site_key.name, size=checkpoint.size))
+            bad += [Fault(found.code, where, found.params) for found in error.faults]
+        else:
+            wanted.setdefault(checkpoint.size, set()).add(checkpoint.root)
+    findings += bad
+    forks = [size for size, roots in sorted(wanted.items()) if len(roots) > 1]
+    findings += [fault("audit.fork", evidence.site_key.name, size=size) for size in forks]
     return wanted
 
 
-def _received(evidence: SiteEvidence, findings: list[Fault]) -> Checkpoint | None:
-    """The checkpoint of the newest receipt, if its cosignature holds."""
+def _size_of(note: str) -> str:
+    """The size a note claims to be of, whoever signed it."""
     try:
-        cosigned(evidence.receipt, evidence.cosigners)
-        return open_checkpoint(evidence.receipt, evidence.site_key)
+        return str(peek(note).size)
+    except MrvError:
+        return "?"
+
+
+def _received(evidence: SiteEvidence, findings: list[Fault]) -> tuple[Checkpoint | None, int | None]:
+    """The checkpoint of the newest receipt and when it was cosigned, if the cosignature holds."""
+    try:
+        at = cosigned(evidence.receipt, evidence.cosigners)
+        return open_checkpoint(evidence.receipt, evidence.site_key), at
     except MrvError as error:
-        findings += [f for f in error.faults if f not in findings]
-        return None
+        known = {(found.code, tuple(found.params.items())) for found in findings}
+        findings += [found for found in error.faults if (found.code, tuple(found.params.items())) not in known]
+        return None, None
 
 
-def _compare(tree: Frontier, wanted: dict[int, set[bytes]], findings: list[Fault]) -> None:
-    """At each size the site signed, the root of the leaves held must be the root it signed."""
-    if tree.size in wanted and wanted[tree.size] != {tree.root()}:
-        findings.append(fault("audit.root_differs", size=tree.size, recomputed=tree.root().hex()[:16]))
+def _differing(same: dict[int, bool]) -> Iterator[Fault]:
+    """Where the leaves stop being those the site signed: once for each stretch, for every root behind one differs too.
+
+    `same`: of each size the site signed, in order, whether the leaves held give that root.
+    """
+    sound, broken = 0, list[int]()
+    for size, good in (*same.items(), (0, True)):
+        if not good:
+            broken.append(size)
+            continue
+        if broken:
+            first, last = broken[0], broken[-1]
+            yield fault("audit.root_differs", size=first, sound=sound, end=first - 1, upto=last, count=len(broken))
+        sound, broken = size, []
 
 
 def foreign(genesis: Genesis | None, key: VerifyKey) -> Iterable[Fault]:

@@ -14,6 +14,7 @@ from mrv import leaf, period
 from mrv.account import Account
 from mrv.binding import Binding
 from mrv.content import Content
+from mrv.difference import differing
 from mrv.errors import BadInput, Fault, fault
 from mrv.leaf import Blob, Boot, Clock, Config, Genesis, MeterEvent, Summary, Usage
 from mrv.period import Era, Span
@@ -289,7 +290,7 @@ class Book:
             account.complain("usages_differ", where, site=len(self._usages), recomputed=len(usages))
         if leaf.encode(mine) != data:
             account.complain(
-                "summary_differs", where, site=_differing(summary, mine), recomputed=_differing(mine, summary)
+                "summary_differs", where, site=differing(summary, mine), recomputed=differing(mine, summary)
             )
 
     def _advance(self, summary: Summary, usages: Iterable[Usage]) -> None:
@@ -303,9 +304,3 @@ class Book:
                 chain.close(summary.end)
         account.chains = [c for c in account.chains if c.end is None or c.end > summary.end]
         account.gaps = [span for span in account.gaps if span.end > summary.end]
-
-
-def _differing(one: Summary, other: Summary) -> str:
-    """The fields of `one` that `other` spells differently, for a finding a person reads."""
-    fields = [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]
-    return ", ".join(f"{name}={getattr(one, name)!r}"[:200] for name in fields)

@@ -19,7 +19,7 @@ from typing import Any
 from mrv.audit import Approvals, Report, SiteEvidence, audit
 from mrv.errors import Fault, MrvError, fault
 from mrv.findings import lines, report_json
-from mrv.log.note import VerifyKey
+from mrv.log.note import COSIGNATURE, NOTE, VerifyKey
 from mrv.manifest import Manifest
 from mrv.messages import LANGUAGES, sentence, spoken, text
 from verify.folder import Exported, load
@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print(_journal_line(papers))
         print("\n".join(lines(report, language)))
+        print(text("verify.approvals_claimed", language))
         if claimed:
             print(text("verify.keys_claimed", language, keys=", ".join(f"--{name}" for name in claimed)))
     return 0 if report.clean else 1
@@ -85,9 +86,13 @@ def _judged(exported: Exported, key: str | None, cosigners: Sequence[str]) -> Re
     """The audit's report, with what is wrong with the files themselves. Raises BadInput or Refused for a bad key."""
     says = exported.manifest
     site_key = VerifyKey.parse(key or says.site_key)
+    site_key.must_be(NOTE)
+    keys = tuple(map(VerifyKey.parse, cosigners or says.cosigners))
+    for one in keys:
+        one.must_be(COSIGNATURE)
     evidence = SiteEvidence(
         site_key=site_key,
-        cosigners=tuple(map(VerifyKey.parse, cosigners or says.cosigners)),
+        cosigners=keys,
         leaves=exported.leaves(),
         checkpoints=tuple(exported.checkpoints()),
         receipt=exported.receipt(),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from site_log import T0, SiteLog, demo_plan
 
-from mrv import leaf
+from mrv import leaf, period
 from mrv.log.bundle import entries, split
 from mrv.log.checkpoint import Checkpoint, cosign, issue
 from mrv.log.merkle import EMPTY, leaf_hash
 from mrv.log.note import COSIGNATURE, NOTE, SigningKey
 from mrv.manifest import LEAVES_PER_FILE
+from mrv.reading import Reading
 from verify.cli import main
 
 SITE = SigningKey("example.org/mrv/demo-factory/k1", NOTE, b"s" * 32)
@@ -279,6 +282,60 @@ def test_a_finding_leads_to_the_place(export: Path, verify: Callable[..., Result
     assert isinstance(named, list)
     first = min(int(one["params"]["size"]) for one in named if one["code"] == "audit.root_differs")
     assert first == next(size for size in sizes if size > at)
+
+
+def test_a_person_is_told_once_what_is_wrong_many_times(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One altered leaf changes every root behind it, and one missing approval is missing for every summary."""
+    leaves = entries_of(export)
+    sizes = sorted(int(path.name) for path in (export / "checkpoints").iterdir())
+    behind = next(size for size in sizes if size > reading(leaves))
+    before = max(size for size in sizes if size <= reading(leaves))
+    alter_a_leaf(export)
+    change_the_manifest(export, bindings=[])
+    assert main([str(export)]) == 1
+    told = capsys.readouterr().out
+    assert told.count("those the site signed") == 1
+    assert f"leaves {before} to {behind - 1} are not those the site signed" in told
+    assert f"the first {before} leaves are proven" in told
+    assert told.count("is not approved") <= 3
+    assert re.search(r"quarantined: summaries \d+ to 19, from 20\d\d-", told)
+    assert len(told.splitlines()) < 40
+    assert not re.search(r"\b1\d{12} to 1\d{12}\b", told), "no one reads milliseconds"
+
+
+def test_a_person_is_told_what_was_judged(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """How far it goes and when the office signed: an older export, clean in itself, is known by these."""
+    assert main([str(export), "--key", SITE.vkey, "--cosigner", OFFICE.vkey]) == 0
+    told = capsys.readouterr().out
+    manifest = json.loads((export / "manifest.json").read_text())
+    assert f"signed {period.shown(T0)}" in told
+    assert f"from {period.shown(T0)} to {period.shown(T0 + 20 * MINUTE)}" in told
+    assert f"plan {manifest['plans'][0]}" in told
+    assert f"binding {manifest['bindings'][0]}" in told
+    assert "what the office says" in told
+
+
+def test_a_false_figure_is_shown_beside_the_true_one(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leaves = entries_of(export)
+    at = reading(leaves)
+    fact = leaf.decode(leaves[at])
+    assert isinstance(fact, Reading)
+    false = {obis: "9" + value for obis, value in fact.registers.items()}
+    leaves[at] = leaf.encode(msgspec.structs.replace(fact, registers=false))
+    put(export, leaves)
+    assert main([str(export)]) == 1
+    told = capsys.readouterr().out
+    obis, true = min(fact.registers.items())
+    assert f"the raw words decode to {obis}={true}" in told
+    assert f"the site says {obis}=9{true}" in told
+
+
+@pytest.mark.parametrize("words", [("--key", OFFICE.vkey), ("--cosigner", SITE.vkey)])
+def test_a_key_of_the_wrong_kind_is_wrong_use(
+    export: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(export), *words]) == 2
+    assert "one key serves one purpose" in capsys.readouterr().err
 
 
 def test_keys_from_the_papers_outrank_the_manifest(export: Path, verify: Callable[..., Result]) -> None:
