@@ -6,6 +6,7 @@ ports and unit ids are not in it: moving a gateway changes no evidence, changing
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -15,6 +16,10 @@ METER_ID = "^[a-z0-9][a-z0-9-]{0,31}$"
 POINT_ID = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"
 
 
+#: A transformer's ratio as on its nameplate: "400/5", "22000/110".
+RATIO = "^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How this one meter differs from its profile's defaults."""
 
@@ -22,12 +27,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     base: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     word_order: Literal["big", "little"] | None = None
     #: Current transformer (and the like) as on its nameplate, "400/5": the one site constant a difference is scaled by.
-    ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$", examples=["400/5"])] | None = None
+    ratio: Annotated[str, msgspec.Meta(pattern=RATIO, examples=["400/5"])] | None = None
+    #: Voltage transformer, where the meter stands behind one and knows nothing of it.
+    vt_ratio: Annotated[str, msgspec.Meta(pattern=RATIO, examples=["22000/110"])] | None = None
+    byte_order: Literal["big", "little"] | None = None
+    #: Function code the device answers to, where it is not the profile's.
+    table: Literal["holding", "input"] | None = None
+    #: A device that counts its registers one off from the profile.
+    offset: Literal[-1, 1] | None = None
+    #: What a meter whose summation can be set is set to, seen at commissioning (Profile.summation).
+    summation: Literal["vector", "per_phase", "absolute"] | None = None
+    #: Numbers the meter shows only in its own menu, by the name of the profile's factor.
+    parameters: dict[str, Decimal] = {}
 
     @property
     def factor(self) -> Fraction:
-        """What a difference of native counts is multiplied by."""
+        """What a difference of native counts is multiplied by: current times voltage transformer."""
+        return self.ct * self.vt
+
+    @property
+    def ct(self) -> Fraction:
         return Fraction(self.ratio) if self.ratio else Fraction(1)
+
+    @property
+    def vt(self) -> Fraction:
+        return Fraction(self.vt_ratio) if self.vt_ratio else Fraction(1)
+
+    @property
+    def shift(self) -> int:
+        """What is added to a profile's address to get the wire's."""
+        return (self.base or 0) + (self.offset or 0)
 
 
 class BoundMeter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -77,4 +77,6 @@ class Measurand(Enum):
         return self.value.signed
 
 
+#: By the name profiles use: lower case.
+MEASURANDS: dict[str, Measurand] = {m.name.lower(): m for m in Measurand}
 BY_OBIS = {m.obis: m for m in Measurand}

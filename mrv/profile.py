@@ -5,6 +5,10 @@ office and the auditor, so this module must not know a bus, a file or a clock. I
 a field left at its default is not written (`omit_defaults`), so an old profile keeps its digest, and an old reader
 refuses a profile that says more than it understands instead of decoding it wrongly.
 
+One profile is one map. A family with two maps (another firmware, another setting) is two profiles that name each
+other in `variants`: the digest an office approves then says exactly which registers were read, and a judge chooses
+nothing.
+
 Addresses are zero-based as on the wire. In a `relative` profile they are offsets from the address given as `base`
 in the wiring (SunSpec: the model id register). Everything else a value needs stands in its own entry or, as the
 device's default, at the top.
@@ -13,137 +17,63 @@ device's default, at the top.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
 
-from mrv.measurand import Measurand
-from mrv.number import in_bounds
+from mrv import profile_check
+from mrv.binding import Settings
+from mrv.measurand import MEASURANDS
+from mrv.profile_device import (
+    Chain,
+    Confidence,
+    Evidence,
+    Guard,
+    Item,
+    Limits,
+    Line,
+    Ratio,
+    Requirement,
+    Stretch,
+    Timing,
+    Variant,
+)
+from mrv.profile_parts import (
+    TABLES,
+    WORDS,
+    Address,
+    Factor,
+    Name,
+    NumberType,
+    Order,
+    Part,
+    Pattern,
+    ScaleRegister,
+    Sign,
+    Span,
+    Step,
+    Table,
+    TableName,
+    Term,
+    Text,
+    Value,
+)
 from mrv.strict import Complaint
 
-#: Key of a table in `raw` (mrv.reading): `h` holding registers (function 3), `i` input registers (function 4).
-Table = Literal["h", "i"]
-TABLES: dict[str, Table] = {"holding": "h", "input": "i"}
+__all__ = [
+    "MEASURANDS", "TABLES", "WORDS", "Address", "Chain", "Evidence", "Factor", "Guard", "Item", "Limits", "Line",
+    "Name", "NumberType", "Order", "Pattern", "Profile", "Ratio", "Requirement", "ScaleRegister", "Sign", "Span",
+    "Step", "Stretch", "Table", "Term", "Timing", "Value", "Variant",
+]  # fmt: skip
 
-Order = Literal["big", "little"]
-NumberType = Literal[
-    "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "acc32", "acc64", "sunssf"
-]
-#: Registers (16 bit) each type takes. acc32, acc64 and sunssf are SunSpec's accumulators and power-of-ten factor.
-WORDS: dict[str, int] = {
-    "int16": 1,
-    "uint16": 1,
-    "sunssf": 1,
-    "int32": 2,
-    "uint32": 2,
-    "acc32": 2,
-    "float32": 2,
-    "int64": 4,
-    "uint64": 4,
-    "acc64": 4,
-    "float64": 4,
-}
-
-MEASURANDS: dict[str, Measurand] = {m.name.lower(): m for m in Measurand}
-
-Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9_]{1,64}$", examples=["active_energy_import"])]
 ProfileId = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_]{0,47}$", examples=["eastron_sdm630"])]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-Address = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-#: Register words as they stand on the wire, most significant first after ordering: "0x8000", "0x7FC00000".
-Pattern = Annotated[str, msgspec.Meta(pattern="^0x([0-9A-F]{4}){1,4}$", examples=["0x7FC00000"])]
+#: How a three-phase total comes about. `vector`: phases are netted first. `per_phase`: each phase's import and export
+#: is counted by itself. `absolute`: both directions are added. `configurable`: one of these, set in the meter and
+#: given in site.yaml. `netted` is the older word for `vector`; both are read, so that no profile ever written changes.
+Summation = Literal["vector", "per_phase", "absolute", "configurable", "netted", "unknown"]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A piece of a profile."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """`count` registers of `table` from the profile's address `at` (relative to the base, if the profile is)."""
-
-    table: Table
-    at: int
-    count: int
-
-    @property
-    def end(self) -> int:
-        return self.at + self.count
-
-
-class ScaleRegister(_Part, frozen=True, kw_only=True):
-    """A register that scales a value: `power_of_ten` multiplies by 10 to its content. Read in the same request."""
-
-    at: Address
-    type: NumberType
-    kind: Literal["power_of_ten"]
-
-
-class Value(_Part, frozen=True, kw_only=True):
-    """One quantity of the meter: `number x scale x scale register`, in the measurand's unit, to `decimals` places.
-
-    `decimals` is the resolution a reading is written with: a float32 is its exact value rounded half to even to it.
-    """
-
-    at: Address
-    type: NumberType
-    decimals: Annotated[int, msgspec.Meta(ge=0, le=9)]
-    #: Register content to the measurand's unit: 0.001 for Wh into kWh.
-    scale: Decimal = Decimal(1)
-    scale_register: ScaleRegister | None = None
-    table: Literal["holding", "input"] | None = None
-    byte_order: Order | None = None
-    word_order: Order | None = None
-    #: Content that means "no value", besides what the device says for the type.
-    sentinels: tuple[Pattern, ...] = ()
-    #: Register counts after which the device documents that it starts again at 0; absent when it documents nothing.
-    modulus: Annotated[int, msgspec.Meta(ge=2, le=2**53 - 1)] | None = None
-    #: Must be asked for alone: the device answers something else inside a larger read.
-    alone: bool = False
-    #: This row in particular rests on one source, or on a related model.
-    confidence: Literal["high", "medium", "low"] | None = None
-    note: Text | None = None
-
-    def check(self) -> Iterator[Complaint]:
-        for index, pattern in enumerate(self.sentinels):
-            yield from _fits(("sentinels", index), pattern, self.type)
-        if not (in_bounds(self.scale) and self.scale):
-            yield ("scale",), "config.out_of_range", _range(self.scale, "a number other than 0, of at most 30 digits")
-
-
-class Guard(_Part, frozen=True, kw_only=True):
-    """A word that must stand at `at` in every reply, else nothing of it is believed (SunSpec: the model id)."""
-
-    at: Address
-    equals: Annotated[tuple[Pattern, ...], msgspec.Meta(min_length=1)]
-
-    def check(self) -> Iterator[Complaint]:
-        for index, pattern in enumerate(self.equals):
-            yield from _fits(("equals", index), pattern, "uint16")
-
-
-class Forbidden(_Part, frozen=True, kw_only=True):
-    """Registers `first` to `last` no request may touch, not even as filler between two values."""
-
-    table: Literal["holding", "input"]
-    first: Address
-    last: Address
-
-
-class Limits(_Part, frozen=True, kw_only=True):
-    """What one request may ask for."""
-
-    registers: Annotated[int, msgspec.Meta(ge=1, le=125)] = 125
-    #: First address and register count must be multiples of this.
-    align: Literal[1, 2, 4] = 1
-    #: Registers nobody wants that may lie between two wanted ones in one request.
-    gap: Annotated[int, msgspec.Meta(ge=0, le=125)] = 125
-    forbidden: tuple[Forbidden, ...] = ()
-
-
-class Profile(_Part, frozen=True, kw_only=True):
+class Profile(Part, frozen=True, kw_only=True):
     """One meter family, read one way."""
 
     id: ProfileId
@@ -152,20 +82,19 @@ class Profile(_Part, frozen=True, kw_only=True):
     maker: Text
     models: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     kind: Literal["meter", "inverter"]
-    confidence: Literal["high", "medium", "low"]
+    confidence: Confidence
     #: Where every number here was read; public documents or code with their revision.
     sources: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
     caveats: tuple[Text, ...] = ()
-    table: Literal["holding", "input"]
+    table: TableName
     relative: bool = False
-    #: Order of the bytes within a register, and of the registers within a number (Settings.word_order overrides it).
+    #: Order of the bytes within a register, and of the registers within a number (Settings override both).
     byte_order: Order = "big"
     word_order: Order = "big"
     limits: Limits = Limits()
     #: Content that means "no value", by type. A float that is not a number never is a value.
-    sentinels: dict[NumberType, tuple[Pattern, ...]] = {}
-    #: How a three-phase total comes about: phases netted first, or each phase's import counted by itself.
-    summation: Literal["netted", "per_phase", "unknown"] = "unknown"
+    sentinels: dict[NumberType, tuple[Pattern, ...]] = msgspec.field(default_factory=dict)
+    summation: Summation = "unknown"
     guards: tuple[Guard, ...] = ()
     #: By the measurand's name in lower case (mrv.measurand).
     values: dict[Name, Value]
@@ -173,47 +102,37 @@ class Profile(_Part, frozen=True, kw_only=True):
     atomic: tuple[tuple[Name, ...], ...] = ()
     #: What an agent reads at every slot, unless told otherwise.
     read: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)]
+    #: `usable`: has an energy register and a golden case. `experimental`: only after someone compared it with the
+    #: display. `documented`: known, but not fit to be read (site.yaml refuses it).
+    status: Literal["usable", "experimental", "documented"] = "usable"
+    ratio: Ratio | None = None
+    #: Settings of the meter that scale values, by name.
+    factors: dict[Name, Factor] = msgspec.field(default_factory=dict)
+    line: Line | None = None
+    timing: Timing | None = None
+    #: All of it must hold for a device to be taken for this one; the last rule that names models names the model.
+    identify: tuple[Evidence, ...] = ()
+    serial_number: Item | None = None
+    firmware: Item | None = None
+    #: Settings that, when they change, make it another meter: ratios, wiring, unit prefix, order, summation.
+    fingerprint: tuple[Item, ...] = ()
+    #: Settings without which this map is not true.
+    requires: tuple[Requirement, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    #: The SunSpec model whose id register `base` is, for the walk through the chain.
+    sunspec: Chain | None = None
+    #: What must be so before it answers at all ("Modbus is off by default"), shown on refusal and silence.
+    prerequisites: tuple[Text, ...] = ()
+    #: Where its settings are on its own keys and display: there is no write code.
+    keypad: tuple[Text, ...] = ()
 
     def check(self) -> Iterator[Complaint]:
-        for name in self.values:
-            if name not in MEASURANDS:
-                yield ("values", name), "meter.unknown_measurand", {"name": name}
-        for path, name in self._named():
-            if name not in self.values:
-                yield path, "meter.value_not_described", {"name": name}
-        for kind, patterns in self.sentinels.items():
-            for index, pattern in enumerate(patterns):
-                yield from _fits(("sentinels", kind, index), pattern, kind)
-        for index, span in enumerate(self.limits.forbidden):
-            if span.last < span.first:
-                expected = f"{span.first} or more"
-                yield ("limits", "forbidden", index, "last"), "config.out_of_range", _range(span.last, expected)
-        yield from self._overlaps()
-        yield from self._torn()
+        yield from profile_check.faults(self)
 
-    def _named(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        for index, name in enumerate(self.read):
-            yield ("read", index), name
-        for index, group in enumerate(self.atomic):
-            for position, name in enumerate(group):
-                yield ("atomic", index, position), name
-
-    def _overlaps(self) -> Iterator[Complaint]:
-        """Two values must not share a register, unless one is only ever read alone: it means something else then."""
-        taken: dict[tuple[Table, int], str] = {}
-        for name in (name for name, value in self.values.items() if not value.alone or name in self.read):
-            span = self.span(name)
-            other = next((taken[span.table, at] for at in range(span.at, span.end) if (span.table, at) in taken), None)
-            if other:
-                yield ("values", name, "at"), "meter.values_overlap", {"name": name, "other": other}
-            taken.update({(span.table, at): name for at in range(span.at, span.end)})
-
-    def _torn(self) -> Iterator[Complaint]:
-        """An atomic group cannot span two tables: they are never read by one request."""
-        for index, group in enumerate(self.atomic):
-            tables = {self.table_of(self.values[name]) for name in group if name in self.values}
-            if len(tables) > 1:
-                yield ("atomic", index), "meter.atomic_in_two_tables", {"group": ", ".join(group)}
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The values that count for ever: what a reading keeps in `registers`."""
+        return tuple(name for name in self.values if name in MEASURANDS and MEASURANDS[name].cumulative)
 
     def table_of(self, value: Value) -> Table:
         return TABLES[value.table or self.table]
@@ -223,13 +142,40 @@ class Profile(_Part, frozen=True, kw_only=True):
         value = self.values[name]
         return Span(self.table_of(value), value.at, WORDS[value.type])
 
-    def spans(self, name: str) -> tuple[Span, ...]:
-        """All registers a value is made of: its number and its scale register."""
+    def number_spans(self, name: str) -> tuple[Span, ...]:
+        """The registers of the number and of what is added to it."""
         value = self.values[name]
         own = self.span(name)
-        if value.scale_register is None:
-            return (own,)
-        return own, Span(own.table, value.scale_register.at, WORDS[value.scale_register.type])
+        return (own, *(Span(own.table, term.at, WORDS[term.type]) for term in value.plus))
+
+    def spans(self, name: str) -> tuple[Span, ...]:
+        """All registers of one request a value is made of: its number, terms, sign and scale register."""
+        value = self.values[name]
+        spans = self.number_spans(name)
+        further = (part for part in (value.sign, value.scale_register) if part is not None)
+        return spans + tuple(Span(spans[0].table, part.at, WORDS[part.type]) for part in further)
+
+    def factor_spans(self, names: tuple[str, ...]) -> tuple[Span, ...]:
+        """The registers of all factors the values `names` are scaled by, their ratios' too; sorted."""
+        found = set()
+        for name in self.factor_names(names):
+            factor = self.factors[name]
+            if factor.at is not None and factor.type is not None:
+                found.add(Span(TABLES[factor.table or self.table], factor.at, WORDS[factor.type]))
+        return tuple(sorted(found))
+
+    def factor_names(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The factors behind the values `names`, each once, sorted."""
+        pending = {factor for name in names for factor in (*self.values[name].scaled_by, *self.ratio_names(name))}
+        pending |= {inner for name in pending for inner in self.factors[name].times}
+        return tuple(sorted(pending))
+
+    def ratio_names(self, name: str) -> tuple[str, ...]:
+        """The factors that make the ratio of value `name`."""
+        side = self.values[name].ratio or ""
+        if self.ratio is None:
+            return ()
+        return (self.ratio.ct if "ct" in side else ()) + (self.ratio.vt if "vt" in side else ())
 
     def guard_spans(self) -> tuple[Span, ...]:
         return tuple(Span(TABLES[self.table], guard.at, 1) for guard in self.guards)
@@ -238,14 +184,17 @@ class Profile(_Part, frozen=True, kw_only=True):
     def reach(self) -> int:
         """One past the highest address used; a base must leave room for it."""
         ends = [span.end for name in self.values for span in self.spans(name)]
+        ends += [span.end for span in self.factor_spans(tuple(self.values))]
         return max(ends + [span.end for span in self.guard_spans()])
 
+    def adapted(self, settings: Settings) -> Profile:
+        """This profile as the meter with `settings` needs it read: other orders or another table than the default.
 
-def _fits(path: tuple[str | int, ...], pattern: str, kind: str) -> Iterator[Complaint]:
-    digits = WORDS[kind] * 4
-    if len(pattern) != digits + 2:
-        yield path, "config.out_of_range", _range(pattern, f"0x and {digits} hex digits for {kind}")
-
-
-def _range(found: object, expected: str) -> dict[str, object]:
-    return {"found": found, "expected": expected}
+        Rows that state an order or a table of their own keep it, and so does the order of text.
+        """
+        changes = {
+            field: found
+            for field in ("table", "byte_order", "word_order")
+            if (found := getattr(settings, field)) is not None and found != getattr(self, field)
+        }
+        return msgspec.structs.replace(self, **changes) if changes else self

@@ -245,6 +245,8 @@ class _Walk:
     def _mapping(self, node: Node, kind: shape.DictType, path: Path) -> Any:
         if not isinstance(node, MappingNode):
             return self.complain(path, "config.wrong_type", expected=phrase("config.is_mapping"), found=_name(node))
+        if kind.min_length is not None and len(node.value) < kind.min_length:
+            return self.complain(path, "config.too_few", least=kind.min_length)
         found: dict[Any, Any] = {}
         for name, value in self._pairs(node, path):
             key = self._converted(name, kind.key_type, (*path, name))

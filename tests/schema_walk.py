@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec import inspect as shape
 from ruamel.yaml import YAML
 
@@ -68,15 +69,42 @@ def line_of(text: str, path: Path) -> int:
     return line
 
 
-def slips(cls: type, example: str) -> list[Slip]:
-    """One slip per field and way of being wrong."""
+def slips(cls: type, example: str, apart: tuple[type, ...] = ()) -> list[Slip]:
+    """One slip per field and way of being wrong, but for the insides of structs that are tested `apart`."""
     data = loaded(example)
-    return list(_walk(shape.type_info(cls), data, data, ()))
+    return [slip for slip in _walk(shape.type_info(cls), data, data, ()) if not _within(cls, data, slip.path, apart)]
+
+
+def part(example: str, path: Path) -> str:
+    """What stands at `path` of an example, as a document of its own."""
+    here = loaded(example)
+    for step in path:
+        here = here[step]
+    return dumped(here)
+
+
+def _within(cls: type, data: Any, path: Path, apart: tuple[type, ...]) -> bool:
+    kind, here = shape.type_info(cls), data
+    for step in path:
+        kind = _inner(kind, here)
+        if isinstance(kind, shape.StructType):
+            if kind.cls in apart:
+                return True
+            kind = next((f.type for f in kind.fields if f.encode_name == step), shape.AnyType())
+        elif isinstance(kind, shape.VarTupleType):
+            kind = kind.item_type
+        elif isinstance(kind, shape.DictType):
+            kind = kind.value_type
+        here = here.get(step) if isinstance(here, dict) else here[step]  # type: ignore[call-overload]
+    return False
 
 
 def uncovered(cls: type, example: str) -> set[str]:
-    """Fields of the schema that the example does not use."""
-    return set(_unused(shape.type_info(cls), loaded(example), ()))
+    """Fields of the schema that the example does not use anywhere a struct of their kind stands."""
+    seen: dict[type, set[str]] = {}
+    _note(shape.type_info(cls), loaded(example), seen)
+    known = {kind: {field.encode_name for field in msgspec.structs.fields(kind)} for kind in seen}
+    return {f"{kind.__name__}.{name}" for kind, names in known.items() for name in names - seen[kind]}
 
 
 def patterns(cls: type) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -115,16 +143,19 @@ def _holder(data: Any, path: Path) -> Any:
     return data
 
 
-def _inner(kind: shape.Type) -> shape.Type:
+def _inner(kind: shape.Type, here: Any) -> shape.Type:
+    """The one type of a union that `here` is: what its tag says, or the only one there is beside nothing."""
     if isinstance(kind, shape.Metadata):
-        return _inner(kind.type)
+        return _inner(kind.type, here)
     if isinstance(kind, shape.UnionType):
-        return _inner(next(choice for choice in kind.types if not isinstance(choice, shape.NoneType)))
+        choices = [choice for choice in kind.types if not isinstance(choice, shape.NoneType)]
+        tagged = [c for c in choices if isinstance(c, shape.StructType) and here.get(c.tag_field) == c.tag]
+        return tagged[0] if len(choices) > 1 else _inner(choices[0], here)
     return kind
 
 
 def _walk(kind: shape.Type, here: Any, data: Any, path: Path) -> Iterator[Slip]:
-    kind = _inner(kind)
+    kind = _inner(kind, here)
     if path:
         yield from _wrong_types(kind, data, path)
         yield from _out_of_range(kind, data, path)
@@ -185,8 +216,9 @@ def _out_of_range(kind: shape.Type, data: Any, path: Path) -> Iterator[Slip]:
     code = "config.out_of_range"
     for value in _beyond(kind):
         yield Slip(f"out of range ({str(value)[:20]!r})", path, code, with_value(data, path, value))
-    if isinstance(kind, shape.VarTupleType) and kind.min_length:
-        yield Slip("empty", path, "config.too_few", with_value(data, path, []))
+    if isinstance(kind, (shape.VarTupleType, shape.DictType)) and kind.min_length:
+        none: Any = [] if isinstance(kind, shape.VarTupleType) else {}
+        yield Slip("empty", path, "config.too_few", with_value(data, path, none))
     if isinstance(kind, shape.VarTupleType) and kind.max_length:
         many = [*(_holder(data, path)[path[-1]] * (kind.max_length + 1))][: kind.max_length + 1]
         yield Slip("too long", path, "config.too_many", with_value(data, path, many))
@@ -205,20 +237,18 @@ def _beyond(kind: shape.Type) -> Iterator[Any]:
         yield from ("x" * (kind.max_length + 1),) if kind.max_length else ()
 
 
-def _unused(kind: shape.Type, here: Any, path: Path) -> Iterator[str]:
-    kind = _inner(kind)
+def _note(kind: shape.Type, here: Any, seen: dict[type, set[str]]) -> None:
+    """Which fields of which structs `here` uses."""
+    kind = _inner(kind, here)
     if isinstance(kind, shape.StructType):
+        used = seen.setdefault(kind.cls, set())
         for field in kind.fields:
             if field.encode_name in here:
-                yield from _unused(field.type, here[field.encode_name], (*path, field.encode_name))
-            else:
-                yield spoken((*path, field.encode_name))
+                used.add(field.encode_name)
+                _note(field.type, here[field.encode_name], seen)
     elif isinstance(kind, shape.VarTupleType):
-        yield from _in_all([set(_unused(kind.item_type, item, (*path, 0))) for item in here])
+        for item in here:
+            _note(kind.item_type, item, seen)
     elif isinstance(kind, shape.DictType):
-        yield from _in_all([set(_unused(kind.value_type, item, (*path, "*"))) for item in here.values()])
-
-
-def _in_all(unused: list[set[str]]) -> set[str]:
-    """A field is covered when one entry of a list uses it; a list without entries covers nothing."""
-    return set.intersection(*unused) if unused else set()
+        for item in here.values():
+            _note(kind.value_type, item, seen)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from drivers import blocks, profiles
 from drivers.blocks import Block, Need
 from mrv.errors import BadInput
-from mrv.profile import Forbidden, Limits, Profile, Value
+from mrv.profile import Limits, Profile, Stretch, Value
 
 SIZE = 14
 LIBRARY = profiles.library()
@@ -66,7 +66,7 @@ limits_ = st.builds(
     gap=st.integers(0, 5),
     forbidden=st.lists(
         st.tuples(st.integers(0, SIZE), st.integers(0, 1)).map(
-            lambda p: Forbidden(table="input", first=p[0], last=p[0] + p[1])
+            lambda p: Stretch(table="input", first=p[0], last=p[0] + p[1])
         ),
         max_size=2,
     ).map(tuple),
@@ -112,7 +112,7 @@ def test_alignment_widens_and_still_respects_the_limit() -> None:
 
 
 def test_forbidden_registers_are_never_filler() -> None:
-    limits = Limits(forbidden=(Forbidden(table="holding", first=4, last=4),))
+    limits = Limits(forbidden=(Stretch(table="holding", first=4, last=4),))
     assert blocks.cover(needs((0, 2), (6, 8)), limits) == (Block("h", 0, 2), Block("h", 6, 2))
     assert len(blocks.cover([Need("i", 0, 2), Need("i", 6, 8)], limits)) == 1, "another table's"
     assert blocks.cover(needs((100, 102), (106, 108)), limits, base=100) == (Block("h", 100, 2), Block("h", 106, 2))

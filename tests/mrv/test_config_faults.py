@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,13 +17,13 @@ from msgspec.structs import replace
 from schema_walk import Slip
 
 from drivers import profiles, wiring
-from mrv import plan
+from mrv import plan, strict
 from mrv.errors import BadInput, Fault, Phrase
 from mrv.messages import next_step, what
 from mrv.methodology import catalogue
 from mrv.methodology.catalogue import Methodology
 from mrv.plan import MonitoringPlan
-from mrv.profile import Limits, Profile
+from mrv.profile import Factor, Item, Limits, Line, Profile, Ratio, Timing, Value
 
 SITE = """
 site: demo-factory
@@ -60,11 +61,14 @@ limits:
   align: 2
   gap: 10
   forbidden: [{table: input, first: 8, last: 9}]
+  windows: [{table: holding, first: 0, last: 99}]
+  whole: [{table: holding, first: 60, last: 70}]
 sentinels: {int32: ["0x7FFFFFFF"]}
 summation: netted
 guards: [{at: 0, equals: ["0x0067"]}]
 values:
-  active_energy_import: {at: 10, type: int32, decimals: 1, scale: 0.1, modulus: 1000000, confidence: high, note: counts}
+  active_energy_import: {at: 10, type: int32, decimals: 1, scale: 0.1, modulus: 1000000, confidence: high, note: counts,
+    ratio: ct_vt}
   active_power:
     at: 20
     type: int32
@@ -74,9 +78,41 @@ values:
     word_order: big
     alone: false
     sentinels: ["0x80000000"]
-    scale_register: {at: 22, type: sunssf, kind: power_of_ten}
+    scale_register: {at: 22, type: sunssf, kind: power_of_ten, scale: 0.1}
+    plus: [{at: 24, type: uint16, scale: 1000, most: 999}]
+    sign: {at: 25, type: uint16, negative: ["0x0001"], positive: ["0x0000"]}
+    most: 999999
+    scaled_by: [unit_of_power]
+    ratio: ct_vt
+    resolution: 10
+    basis: single_source
+  power_factor: {at: 26, type: float32, decimals: 3, decode: four_quadrant}
 atomic: [[active_energy_import, active_power]]
 read: [active_energy_import]
+status: experimental
+ratio: {source: register, ct: [ct], vt: [vt]}
+factors:
+  ct: {at: 40, type: uint16, kind: multiply, table: holding, byte_order: big, word_order: little, note: as set}
+  vt: {at: 41, type: uint16, kind: multiply, scale: 0.1}
+  unit_of_power: {kind: steps, times: [ct], steps: [{below: 5000, factor: 0.01}, {factor: 1}]}
+line: {confidence: low, baud: 9600, parity: N, stop: 1, unit: 7, tcp_units: [200, 240], note: "one source"}
+timing: {timeout: 1500, turnaround: 50, connect_delay: 1000, busy_retry: 200, refresh: 1000, single_client: true}
+identify:
+  - by: register
+    item: {at: 50, type: uint16, table: input, byte_order: big, word_order: big, alone: true, name: model_code, note: x}
+    means: {"341": One}
+  - {by: server_id, means: {"0x79": Two}}
+  - {by: device_id, object: 1, means: {EM: One}}
+  - {by: sunspec, models: [103]}
+serial_number: {at: 52, type: ascii, count: 7, model: 1}
+firmware: {at: 51, type: uint16}
+fingerprint: [{at: 40, type: uint16, name: ct}]
+requires: [{item: {at: 48, type: uint16}, equals: ["7"], hint: "set the application to H"}]
+variants:
+  - {profile: some_meter_old, note: "firmware 1", when: [{by: server_id, means: {"0x7A": Two}}]}
+sunspec: {models: [103], bases: [40000, 50000]}
+prerequisites: ["Modbus is off by default"]
+keypad: ["SET, then Addr"]
 """
 
 
@@ -191,6 +227,10 @@ def load_profile(text: str) -> object:
     return profiles.load(text, "f.yaml")
 
 
+def load_part(part: type, text: str) -> object:
+    return strict.decode(text, part, "f.yaml")
+
+
 SCHEMAS: list[tuple[type, str, Callable[[str], Any]]] = [
     (wiring.Site, SITE, load_site),
     (Profile, PROFILE, load_profile),
@@ -198,10 +238,27 @@ SCHEMAS: list[tuple[type, str, Callable[[str], Any]]] = [
     (Methodology, METHODOLOGY, lambda text: catalogue.load(text, "f.yaml")),
 ]
 IDS = ["site.yaml", "profile", "plan.yaml", "methodology"]
+#: Parts of a profile that stand in many places: each is tested once, as a document of its own.
+PARTS: dict[type, schema_walk.Path] = {
+    Value: ("values", "active_power"),
+    Factor: ("factors", "ct"),
+    Item: ("identify", 0, "item"),
+    Line: ("line",),
+    Timing: ("timing",),
+    Limits: ("limits",),
+    Ratio: ("ratio",),
+}
 SLIPS = [
-    pytest.param(slip, load, id=f"{IDS[n]} {slip}")
-    for n, (c, e, load) in enumerate(SCHEMAS)
-    for slip in schema_walk.slips(c, e)
+    *(
+        pytest.param(slip, load, id=f"{IDS[n]} {slip}")
+        for n, (c, e, load) in enumerate(SCHEMAS)
+        for slip in schema_walk.slips(c, e, apart=tuple(PARTS))
+    ),
+    *(
+        pytest.param(slip, partial(load_part, part), id=f"{part.__name__} {slip}")
+        for part, at in PARTS.items()
+        for slip in schema_walk.slips(part, schema_walk.part(PROFILE, at))
+    ),
 ]
 
 

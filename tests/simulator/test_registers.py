@@ -17,7 +17,7 @@ from drivers.simulator.registers import Image, image
 from mrv import codec
 from mrv.binding import Settings
 from mrv.measurand import Measurand
-from mrv.profile import MEASURANDS, Forbidden, Limits, Profile
+from mrv.profile import MEASURANDS, Limits, Profile, Stretch
 
 DEMO = sites.demo(Clock(start=10.0, speed=20.0))
 LIBRARY = profiles.library()
@@ -113,7 +113,7 @@ def test_the_device_limits_of_the_profile_hold(address: int, count: int, code: i
 
 
 def test_forbidden_registers_are_refused_even_as_filler() -> None:
-    limits = Limits(registers=80, forbidden=(Forbidden(table="input", first=20, last=23),))
+    limits = Limits(registers=80, forbidden=(Stretch(table="input", first=20, last=23),))
     profile = msgspec.structs.replace(LIBRARY["eastron_sdm630"], limits=limits)
     made = image(profile, Settings(), snapshot(DEMO.devices[0], DEMO.clock, 0.0))
     assert len(made.read("i", 0, 20)) == 20
