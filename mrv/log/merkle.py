@@ -8,6 +8,7 @@ the textbook algorithms accept empty hashes and proofs from the empty tree. Noth
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -107,6 +108,39 @@ def inclusion_proof(index: int, hashes: Sequence[bytes]) -> tuple[bytes, ...]:
     """
     _check_index(index, len(hashes))
     return tuple(_path(index, hashes))
+
+
+def inclusion_proofs(indices: Iterable[int], hashes: Iterable[bytes]) -> dict[int, tuple[bytes, ...]]:
+    """`inclusion_proof` of several leaves in one pass, holding no more than a few nodes at a time.
+
+    Raises Refused (`log.index_out_of_range`).
+    """
+    paths: dict[int, list[bytes]] = {index: [] for index in indices}
+    wanted = sorted(paths)
+    stack: list[tuple[int, int, bytes]] = []  # (first leaf, leaves, hash), perfect subtrees from left to right
+    size = 0
+    for found in hashes:
+        stack.append((size, 1, found))
+        size += 1
+        while len(stack) > 1 and stack[-2][1] == stack[-1][1]:
+            right, left = stack.pop(), stack.pop()
+            stack.append(_joined(left, right, wanted, paths))
+    while len(stack) > 1:
+        right, left = stack.pop(), stack.pop()
+        stack.append(_joined(left, right, wanted, paths))
+    for index in wanted:
+        _check_index(index, size)
+    return {index: tuple(path) for index, path in paths.items()}
+
+
+def _joined(
+    left: tuple[int, int, bytes], right: tuple[int, int, bytes], wanted: list[int], paths: dict[int, list[bytes]]
+) -> tuple[int, int, bytes]:
+    """Two neighbours as one node; each is the sibling of the wanted leaves in the other."""
+    for one, other in ((left, right), (right, left)):
+        for index in wanted[bisect_left(wanted, one[0]) : bisect_left(wanted, one[0] + one[1])]:
+            paths[index].append(other[2])
+    return left[0], left[1] + right[1], _node(left[2], right[2])
 
 
 def consistency_proof(size1: int, hashes: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -19,6 +19,7 @@ from mrv.log.merkle import (
     Frontier,
     consistency_proof,
     inclusion_proof,
+    inclusion_proofs,
     leaf_hash,
     verify_consistency,
     verify_inclusion,
@@ -251,3 +252,16 @@ def test_third_party_consistency(path: Path) -> None:
             verify_consistency(*arguments)
     else:
         verify_consistency(*arguments)
+
+
+@given(st.integers(1, 200), st.data())
+def test_proofs_made_in_one_pass_are_those_made_one_by_one(size: int, data: st.DataObject) -> None:
+    hashes = [leaf_hash(b"%d" % number) for number in range(size)]
+    wanted = data.draw(st.sets(st.integers(0, size - 1), max_size=8))
+    made = inclusion_proofs(wanted, iter(hashes))
+    assert made == {index: inclusion_proof(index, hashes) for index in wanted}
+
+
+def test_a_leaf_beyond_the_tree_has_no_proof_among_several() -> None:
+    with pytest.raises(Refused):
+        inclusion_proofs([0, 3], [leaf_hash(b"a"), leaf_hash(b"b"), leaf_hash(b"c")])
