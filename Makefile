@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
 
-.PHONY: demo test check slow format locale meters vectors clean
+.PHONY: demo test check slow format locale vectors clean
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,9 +35,6 @@ format: $(VENV)/ready
 locale: $(VENV)/ready
 	@for domain in $$(ls mrv/locale/*/LC_MESSAGES/*.po | xargs -n1 basename | sort -u | sed 's/\.po$$//'); do \
 		$(BIN)/pybabel --quiet compile --directory mrv/locale --domain $$domain; done
-
-meters: $(VENV)/ready
-	$(BIN)/mrv-meter profiles --markdown > docs/meters.md
 
 vectors: $(VENV)/ready
 	$(BIN)/python tests/vectors/generate.py

@@ -235,6 +235,20 @@ class Archive:
         query = query if origin is None else query.where(VERDICTS.c.origin == origin)
         return self._all(query.order_by(VERDICTS.c.site, VERDICTS.c.start, VERDICTS.c.origin, VERDICTS.c.idx))
 
+    def admitted(self, origin: str, start: int, end: int) -> Sequence[Row[Any]]:
+        """idx, start, end of the admitted summaries of `origin` with a part of [start, end), in order."""
+        query = select(VERDICTS.c.idx, VERDICTS.c.start, VERDICTS.c.end).where(
+            VERDICTS.c.origin == origin, VERDICTS.c.admitted == 1, VERDICTS.c.start < end, VERDICTS.c.end > start
+        )
+        return self._all(query.order_by(VERDICTS.c.idx))
+
+    def quarantined(self, origin: str, start: int, end: int) -> Sequence[Row[Any]]:
+        """start, end, reasons of the summaries of `origin` that do not count in [start, end), by start."""
+        query = select(VERDICTS.c.start, VERDICTS.c.end, VERDICTS.c.reasons).where(
+            VERDICTS.c.origin == origin, VERDICTS.c.admitted == 0, VERDICTS.c.start < end, VERDICTS.c.end > start
+        )
+        return self._all(query.order_by(VERDICTS.c.start, VERDICTS.c.idx))
+
     def first_admitted(self, site: str) -> int | None:
         """Start (UTC ms) of the earliest admitted summary of `site`."""
         query = select(func.min(VERDICTS.c.start)).where(VERDICTS.c.site == site, VERDICTS.c.admitted == 1)

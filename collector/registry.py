@@ -92,6 +92,14 @@ class Registry:
         query = select(APPROVALS.c.digest, APPROVALS.c.body).where(APPROVALS.c.site == site, APPROVALS.c.kind == kind)
         return tuple((row.digest, row.body) for row in self._rows(query.order_by(APPROVALS.c.digest)))
 
+    def approved_at(self, site: str) -> dict[str, int]:
+        """When (UTC ms) each plan and binding of `site` was approved first, by digest."""
+        found: dict[str, int] = {}
+        for row in self.changes(site):
+            if row.what == "approve":
+                found.setdefault(json.loads(row.detail)["digest"], row.at)
+        return found
+
     def standing(self, site: str) -> Standing:
         """What is known of `site` now."""
         return self._database.read(lambda connection: _standing(connection, site))

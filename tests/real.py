@@ -18,6 +18,7 @@ PACKAGES = {
     "go": "golang-go golang-golang-x-mod-dev",
     "openssl": "openssl",
     "cc": "gcc libc6-dev libmodbus-dev",
+    "soffice": "libreoffice-calc",
 }
 missing: dict[str, str] = {}
 

@@ -26,6 +26,8 @@ HOMES = {
     ),
     "apscheduler": ("agent/daemon.py", "collector/daemon.py"),
     "ruamel": ("mrv/strict.py", "drivers/site_edit.py"),
+    "xlsxwriter": ("collector/report/workbook.py",),
+    "openpyxl": (),
     "amqtt": ("collector/broker.py",),
 }
 #: what a pure module may import from the standard library and from outside

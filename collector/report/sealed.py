@@ -1,0 +1,122 @@
+"""The sealed usages of a site's admitted summaries, with where they stand: what is credited, and what a trace walks.
+
+Read from the archive in one pass over the landmark leaves of each log (readings are not touched). The summaries were
+judged when they came; here they are only counted again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from collector.archive import Archive
+from collector.registry import SiteKey
+from collector.report.material import Wired
+from mrv import leaf
+from mrv.binding import Binding, BoundMeter
+from mrv.content import Content
+from mrv.crediting.sealed import Sealed
+from mrv.leaf import Blob, Config, Summary, Usage
+from mrv.profile import MEASURANDS, Profile
+
+#: Kinds that say what readings mean and what they added up to.
+_KINDS = ("blob", "config", "usage", "summary")
+
+
+@dataclass(slots=True)
+class SiteUsages:
+    """The admitted usages of one site. `places`: digest of a usage leaf -> (origin, index)."""
+
+    sealed: list[Sealed] = field(default_factory=list)
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)
+    wired: list[Wired] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    contents: dict[str, Content] = field(default_factory=dict)
+    configs: dict[str, dict[int, Config]] = field(default_factory=dict)
+
+
+def collect(archive: Archive, keys: tuple[SiteKey, ...], start: int, end: int) -> SiteUsages:
+    """Every usage of an admitted summary that overlaps [start, end), of all key epochs, in the order of the logs."""
+    found = SiteUsages()
+    for key in keys:
+        admitted = {row.idx for row in archive.admitted(key.origin, start, end)}
+        _Log(archive, key.origin, admitted, found).walk()
+    return found
+
+
+@dataclass(slots=True)
+class _Log:
+    archive: Archive
+    origin: str
+    admitted: set[int]
+    found: SiteUsages
+    content: Content = field(default_factory=Content)
+    configs: dict[int, Config] = field(default_factory=dict)
+    bindings: dict[int, dict[str, BoundMeter]] = field(default_factory=dict)
+
+    def walk(self) -> None:
+        waiting: list[tuple[int, bytes]] = []
+        size = self.archive.head(self.origin).size
+        for index, data in self.archive.indexed(self.origin, 0, size, _KINDS):
+            if data.startswith(b'{"c":') or b'"k":"usage"' not in data:
+                self._other(index, data, waiting)
+            else:
+                waiting.append((index, data))
+        self.found.contents[self.origin], self.found.configs[self.origin] = self.content, self.configs
+
+    def _other(self, index: int, data: bytes, waiting: list[tuple[int, bytes]]) -> None:
+        fact = leaf.decode(data)
+        match fact:
+            case Usage():
+                waiting.append((index, data))
+            case Summary():
+                if index in self.admitted:
+                    self._take(waiting)
+                waiting.clear()
+            case Blob():
+                self.content.add(fact)
+            case Config():
+                self._configure(fact)
+
+    def _take(self, waiting: list[tuple[int, bytes]]) -> None:
+        for index, data in waiting:
+            usage = leaf.decode(data)
+            bound = self.bindings.get(usage.config, {}).get(usage.meter) if isinstance(usage, Usage) else None
+            if isinstance(usage, Usage) and bound is not None:
+                digest = leaf.digest(data)
+                self.found.sealed.append(Sealed(usage=usage, bound=bound, digest=digest))
+                self.found.places[digest] = (self.origin, index)
+                self.found.counts[self.origin] = self.found.counts.get(self.origin, 0) + 1
+
+    def _configure(self, config: Config) -> None:
+        self.configs[config.number] = config
+        binding = self.content.binding(config.binding)
+        before = next(reversed(self.bindings.values()), {})
+        bound = {one.meter: one for one in binding.meters} if isinstance(binding, Binding) else {}
+        self.bindings[config.number] = bound
+        for name, one in bound.items():
+            if before.get(name) != one:
+                self.found.wired.append(self._wired(config, one))
+
+    def _wired(self, config: Config, bound: BoundMeter) -> Wired:
+        profile = self.content.profile(config.profiles.get(bound.profile, ""))
+        return Wired(
+            origin=self.origin,
+            since=config.ts,
+            meter=bound.meter,
+            point=bound.point,
+            serial=bound.serial or "",
+            profile=f"{bound.profile} (revision {profile.revision})" if profile else bound.profile,
+            maker=profile.maker if profile else "",
+            models=", ".join(profile.models) if profile else "",
+            every=bound.every,
+            ratio=bound.settings.ratio or "",
+            registers=tuple(_registers(profile)) if profile else (),
+        )
+
+
+def _registers(profile: Profile) -> Iterator[tuple[str, str, int, int | None]]:
+    for name in profile.read:
+        measurand, value = MEASURANDS.get(name), profile.values.get(name)
+        if measurand is not None and value is not None and measurand.cumulative:
+            yield name, measurand.obis, value.decimals, value.modulus
