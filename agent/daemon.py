@@ -32,7 +32,8 @@ from agent.publish import Publisher
 from agent.record import Recorder
 from agent.spool import Spool
 from agent.store import Store
-from drivers.bus import Bus, TcpBus
+from drivers import lines
+from drivers.bus import Bus
 from drivers.meter import Meter
 from drivers.wiring import Line
 from link.mqtt import Endpoint
@@ -66,11 +67,6 @@ def run(folder: Path, state: Path) -> None:
             log.close()
 
 
-def connect(line: Line) -> Bus:
-    """The line as wired; it opens with the first read."""
-    return TcpBus(line.host, line.port, timeout=line.timeout, retries=line.retries)
-
-
 class Daemon:
     """One run of the agent."""
 
@@ -81,7 +77,7 @@ class Daemon:
         log: Store,
         clock: Clock,
         state: Path,
-        connect: Callable[[Line], Bus] = connect,
+        connect: Callable[[Line, dict[int, int]], Bus] = lines.connect,
         *,
         site: Path | None = None,
     ) -> None:
@@ -167,7 +163,7 @@ class Daemon:
         site = self.setup.site
         bound = {meter.meter: meter for meter in self.setup.binding.meters}
         turns: dict[str, list[Turn]] = {line.id: [] for line in site.buses}
-        self.buses = {line.id: self._connect(line) for line in site.buses}
+        self.buses = {line.id: self._connect(line, lines.quirks(site, line.id)) for line in site.buses}
         for meter in site.meters:
             source = Meter(bound[meter.id], self.setup.profiles[meter.profile], self.buses[meter.bus], meter.unit)
             turns[meter.bus].append(Turn(meter=meter.id, every=meter.every, source=source))

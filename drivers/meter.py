@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from drivers import blocks
-from drivers.bus import Bus
+from drivers.bus import ALL, Bus, Effort
 from drivers.errors import NotAvailable
 from mrv import codec
 from mrv.binding import BoundMeter
@@ -49,18 +49,18 @@ class Meter:
     def id(self) -> str:
         return self.bound.meter
 
-    async def read(self) -> Sample:
+    async def read(self, effort: Effort = ALL) -> Sample:
         """One sample. Raises drivers.errors.MeterError; NotAvailable carries the words that could not be believed."""
-        words = await self._words()
+        words = await self._words(effort)
         raw = codec.pack(words)
         decoded = codec.decode(self.profile, self.bound.settings, words)
         self._require_registers(decoded, raw)
         return Sample(raw, codec.registers(self.profile, decoded), decoded.values, decoded.absent)
 
-    async def _words(self) -> dict[tuple[Table, int], int]:
+    async def _words(self, effort: Effort) -> dict[tuple[Table, int], int]:
         words: dict[tuple[Table, int], int] = {}
         for block in self.requests:
-            found = await self._bus.read(self.unit, block.table, block.first, block.count)
+            found = await self._bus.read(self.unit, block.table, block.first, block.count, effort=effort)
             fresh = {(block.table, block.first + i): word for i, word in enumerate(found)}
             words.update((at, word) for at, word in fresh.items() if at in self._used)
         return words

@@ -7,6 +7,7 @@ state directory. Everything carbon depends on is handed on as the `Binding`; mov
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -56,20 +57,70 @@ class Clock(_Part, frozen=True, kw_only=True):
     sync: Literal["kernel", "assumed"] = "kernel"
 
 
-class TcpLine(_Part, frozen=True, kw_only=True, tag_field="kind", tag="tcp"):
-    """A Modbus TCP device or gateway. Times in milliseconds."""
+class _Line(_Part, frozen=True, kw_only=True, tag_field="kind"):
+    """What lines of every kind have. Times in milliseconds."""
 
     id: LineId
-    host: Host
-    port: Port = 502
-    #: How long to wait for a reply.
+    #: How long to wait for a reply; a meter known to be quicker is given up sooner at first.
     timeout: Annotated[int, msgspec.Meta(ge=50, le=30_000)] = 1000
     #: How often to ask again within a slot, after silence or a busy meter.
     retries: Annotated[int, msgspec.Meta(ge=0, le=5)] = 1
+    #: Least silence between a reply and the next request, over what the protocol asks for.
+    gap: Annotated[int, msgspec.Meta(ge=0, le=5000)] = 0
 
 
-#: Serial lines and RTU over TCP join here; `kind` tells them apart.
-Line = TcpLine
+class TcpLine(_Line, frozen=True, kw_only=True, tag="tcp"):
+    """A Modbus TCP device or gateway."""
+
+    host: Host
+    port: Port = 502
+
+    @property
+    def end(self) -> str:
+        """Where the line begins: no two lines share one."""
+        return f"{self.host}:{self.port}"
+
+
+class _Serial(_Line, frozen=True, kw_only=True):
+    """What a line has that is serial at its far end."""
+
+    baud: Annotated[int, msgspec.Meta(ge=300, le=1_000_000)] = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    stop: Literal[1, 2] = 1
+    #: How late a reply may still come: after a question without an answer the line must be silent this long before
+    #: the next one. Default: as long as `timeout`, at least a second.
+    late: Annotated[int, msgspec.Meta(ge=10, le=30_000)] | None = None
+
+    @property
+    def lateness(self) -> int:
+        """`late`, or its default."""
+        return self.late if self.late is not None else max(1000, self.timeout)
+
+
+class RtuLine(_Serial, frozen=True, kw_only=True, tag="rtu"):
+    """Modbus RTU on a serial port of this machine; best named by its /dev/serial/by-id/ name."""
+
+    port: Annotated[str, msgspec.Meta(pattern="^/[^\\s]{1,250}$")]
+
+    @property
+    def end(self) -> str:
+        """Where the line begins: no two lines share one."""
+        return self.port
+
+
+class RtuOverTcpLine(_Serial, frozen=True, kw_only=True, tag="rtu-over-tcp"):
+    """Modbus RTU frames through a serial server; `baud`, `parity` and `stop` are those of its serial side."""
+
+    host: Host
+    port: Port
+
+    @property
+    def end(self) -> str:
+        """Where the line begins: no two lines share one."""
+        return f"{self.host}:{self.port}"
+
+
+Line = TcpLine | RtuLine | RtuOverTcpLine
 
 
 class Meter(_Part, frozen=True, kw_only=True):
@@ -79,6 +130,8 @@ class Meter(_Part, frozen=True, kw_only=True):
     point: Annotated[str, msgspec.Meta(pattern=POINT_ID, examples=["CH-1"])]
     bus: LineId
     unit: Annotated[int, msgspec.Meta(ge=0, le=255)] = 1
+    #: The unit number its replies carry instead, where a gateway is known to answer wrongly.
+    answers_as: Annotated[int, msgspec.Meta(ge=0, le=255)] | None = None
     profile: Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
     #: Polling interval in seconds.
     every: Annotated[int, msgspec.Meta(ge=1, le=3600)]
@@ -99,6 +152,9 @@ class Site(_Part, frozen=True, kw_only=True):
     org: Annotated[str, msgspec.Meta(pattern=ORGANISATION, examples=["example.vn"])]
     collector: Collector
     clock: Clock = Clock()
+    #: Where the site is, in degrees: an inverter that is silent while the sun is down is asleep.
+    latitude: Decimal | None = None
+    longitude: Decimal | None = None
     buses: Annotated[tuple[Line, ...], msgspec.Meta(min_length=1)]
     meters: Annotated[tuple[Meter, ...], msgspec.Meta(min_length=1)]
 
@@ -106,12 +162,19 @@ class Site(_Part, frozen=True, kw_only=True):
     def check_field(name: str, value: object) -> Iterator[Complaint]:
         if name == "buses":
             yield from _twice(name, value, ("id",))
+            yield from _twice(name, value, ("end",), at="port")
+        most = {"latitude": 90, "longitude": 180}.get(name)
+        if most and isinstance(value, Decimal) and abs(value) > most:
+            yield (), "config.out_of_range", {"found": value, "expected": f"degrees from -{most} to {most}"}
         if name == "meters":
             yield from _twice(name, value, ("id",))
             yield from _twice(name, value, ("point",))
             yield from _twice(name, value, ("bus", "unit"))
 
     def check(self) -> Iterator[Complaint]:
+        if (self.latitude is None) != (self.longitude is None):
+            absent = "latitude" if self.latitude is None else "longitude"
+            yield (absent,), "config.missing", {"field": absent, "expected": "degrees, like 10.82"}
         lines = {line.id for line in self.buses}
         for index, meter in enumerate(self.meters):
             if meter.bus not in lines:
@@ -140,14 +203,14 @@ def binding(site: Site) -> Binding:
     return Binding(site=site.site, meters=tuple(meters))
 
 
-def _twice(section: str, entries: Any, fields: tuple[str, ...]) -> Iterator[Complaint]:
-    """Entries that agree in all `fields`: reported at the last of them."""
+def _twice(section: str, entries: Any, fields: tuple[str, ...], at: str = "") -> Iterator[Complaint]:
+    """Entries that agree in all `fields`: reported at the last of them, or at the field `at`."""
     first: dict[tuple[object, ...], int] = {}
     for index, entry in enumerate(entries):
         key = tuple(getattr(entry, field) for field in fields)
         if key in first:
-            named = " ".join(f"{field} {value}" for field, value in zip(fields, key, strict=True))
-            yield (index, fields[-1]), "meter.given_twice", {"name": named, "other": f"{section}[{first[key]}]"}
+            named = " ".join(f"{at or field} {value}" for field, value in zip(fields, key, strict=True))
+            yield (index, at or fields[-1]), "meter.given_twice", {"name": named, "other": f"{section}[{first[key]}]"}
         first.setdefault(key, index)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 
 from agent.clock import Instant
+from drivers.bus import ALL, Effort
 from drivers.errors import MeterError
 from mrv.errors import fault
 
@@ -85,7 +86,7 @@ class FakeBus:
         self.asked: list[int] = []
         self.closed = False
 
-    async def read(self, unit: int, table: str, address: int, count: int) -> tuple[int, ...]:
+    async def read(self, unit: int, table: str, address: int, count: int, *, effort: Effort = ALL) -> tuple[int, ...]:
         self.asked.append(unit)
         error = self.dead.get(unit)
         if error is not None:

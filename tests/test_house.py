@@ -14,7 +14,8 @@ PACKAGES = ("mrv", "link", "drivers", "agent", "collector", "verify", "demo")
 
 #: foreign library -> the only files (or folders) that may import it
 HOMES = {
-    "pymodbus": ("drivers/bus.py", "drivers/simulator/"),
+    "pymodbus": ("drivers/tcp.py", "drivers/simulator/"),
+    "serial": ("drivers/port.py",),
     "paho": ("link/mqtt.py",),
     "sqlalchemy": (
         "link/database.py",

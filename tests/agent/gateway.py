@@ -64,7 +64,7 @@ class Gateway:
         self.bus = bus or FakeBus(clock)
         self.store = Store(state / "log.sqlite")
         key = keys.load(state, "example/mrv/demo-factory/k1")
-        self.daemon = Daemon(config.load(folder), key, self.store, clock, state, lambda _line: self.bus)
+        self.daemon = Daemon(config.load(folder), key, self.store, clock, state, lambda *_: self.bus)
         self.tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from modbus_device import Device, Request, ramp
 
-from drivers import bus as line
-from drivers.bus import TcpBus
+from drivers import bus, tcp
 from drivers.errors import MeterError
-from drivers.mbap import Verdict
+from drivers.tcp import TcpBus
 
 READS = 2000
 TIMEOUT = 25
@@ -83,19 +83,31 @@ async def reads(seed: int, count: int, *, retries: int = 1, most_words: int = 4)
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_no_value_is_attributed_to_another_register(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "BUSY_PAUSE", 1)
+    monkeypatch.setattr(bus, "BUSY_PAUSE", 1)
     tally, queue = await reads(seed, READS // 2)
     assert tally.wrong == 0
     assert tally.right > 0.75 * READS / 2, "and the retries save most of them"
     assert min(queue.done.values()) > 5, "every flaw has happened"
 
 
+def let_the_library_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it takes for the reply is the reply."""
+    request = tcp._Connection._request
+
+    async def believed(connection: tcp._Connection, *args: Any) -> Any:
+        reply = await request(connection, *args)
+        connection._reply = bytes([reply.function_code]) + reply.encode()
+        return reply
+
+    monkeypatch.setattr(tcp._Connection, "_request", believed)
+    monkeypatch.setattr(tcp._Connection, "_packet", lambda _, __, data: data)
+
+
 async def test_without_the_guard_some_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same device and seeds; the socket is kept, and the library alone judges what comes back."""
-    monkeypatch.setattr(line, "BUSY_PAUSE", 1)
-    monkeypatch.setattr(line, "judge", lambda _, data: Verdict(size=len(data)))
-    monkeypatch.setattr(line._Connection, "_packet", lambda _, __, data: data)
-    monkeypatch.setattr(line._Connection, "usable", property(lambda self: self._client.connected))
+    monkeypatch.setattr(bus, "BUSY_PAUSE", 1)
+    let_the_library_judge(monkeypatch)
+    monkeypatch.setattr(tcp._Connection, "usable", property(lambda self: self._client.connected))
     monkeypatch.setattr(TcpBus, "_drop", lambda _: None)
     tally, _ = await reads(1, READS // 4)
     assert tally.wrong > 0
@@ -103,9 +115,8 @@ async def test_without_the_guard_some_are(monkeypatch: pytest.MonkeyPatch) -> No
 
 async def test_closing_the_socket_alone_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Doubled replies come without any timeout: the judge of every byte is needed as well."""
-    monkeypatch.setattr(line, "BUSY_PAUSE", 1)
-    monkeypatch.setattr(line, "judge", lambda _, data: Verdict(size=len(data)))
-    monkeypatch.setattr(line._Connection, "_packet", lambda _, __, data: data)
+    monkeypatch.setattr(bus, "BUSY_PAUSE", 1)
+    let_the_library_judge(monkeypatch)
     tally, _ = await reads(1, READS // 4)
     assert tally.wrong > 0
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.mbap import Question, asked, judge
+from drivers.mbap import Asked, asked, judge
+from drivers.question import Read
 
-QUESTION = Question(transaction=0x1234, unit=7, function=4, count=3)
+QUESTION = Asked(transaction=0x1234, unit=7, question=Read("i", 0x10, 3))
 ANSWER = bytes.fromhex("1234 0000 0009 07 04 06 0001 0002 0003")
 REFUSAL = bytes.fromhex("1234 0000 0003 07 84 02")
 
@@ -48,15 +49,15 @@ def test_the_question_is_read_off_the_wire() -> None:
     assert asked(bytes.fromhex("1234 0000 0006 07 04 0010 0003")) == QUESTION
 
 
-def acceptable(question: Question, data: bytes) -> bool:
+def acceptable(question: Asked, data: bytes) -> bool:
     """What the specification says of a whole answer, field by field."""
     if len(data) < 9 or data[:4] != question.transaction.to_bytes(2, "big") + b"\0\0" or data[6] != question.unit:
         return False
     length = int.from_bytes(data[4:6], "big")
-    if data[7] == question.function | 0x80:
+    if data[7] == question.question.function | 0x80:
         return length == 3
-    exact = 2 * question.count
-    return data[7] == question.function and data[8] == exact and length == 3 + exact and len(data) >= 9 + exact
+    exact = 2 * question.question.count
+    return data[7] == question.question.function and data[8] == exact and length == 3 + exact and len(data) >= 9 + exact
 
 
 @settings(max_examples=2000)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from drivers import profiles
+from drivers.bus import ALL, Effort
 from drivers.errors import Garbled, MeterError, NotAvailable
 from drivers.meter import Meter
 from mrv.binding import BoundMeter, Settings
@@ -32,7 +33,7 @@ class Registers:
         self.asked: list[tuple[int, Table, int, int]] = []
         self._fails_at = fails_at
 
-    async def read(self, unit: int, table: Table, address: int, count: int) -> tuple[int, ...]:
+    async def read(self, unit: int, table: Table, address: int, count: int, *, effort: Effort = ALL) -> tuple[int, ...]:
         self.asked.append((unit, table, address, count))
         if len(self.asked) - 1 == self._fails_at:
             raise Garbled(fault("meter.garbled", "line", flaw="unit", bytes=""))

@@ -13,9 +13,9 @@ from pyModbusTCP.server import DataBank, ModbusServer
 from real import need
 
 from drivers import profiles
-from drivers.bus import TcpBus
 from drivers.errors import ExceptionReply, NotAvailable
 from drivers.meter import Meter
+from drivers.tcp import TcpBus
 from mrv import codec
 from mrv.binding import BoundMeter
 from mrv.reading import GapReason

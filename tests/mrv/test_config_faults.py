@@ -36,11 +36,13 @@ collector:
   cosigners: [example/mrv/collector+67efe43c+BGVaa3UyIqZj/Y9rrqFDdajyzfyB0+j+mh323i31oxhc]
 clock: {sync: assumed}
 buses:
-  - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2}
+  - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2, gap: 10}
 meters:
   - {id: pv-main, point: PV-AC, bus: roof, unit: 1, profile: eastron_sdm630, every: 15, serial: A1, ratio: 400/5,
-     word_order: big}
+     word_order: big, answers_as: 255}
   - {id: pv-inverter, point: PV-INV, bus: roof, unit: 3, profile: sunspec_inverter_3p, every: 15, base: 40069}
+latitude: 10.82
+longitude: 106.63
 """
 
 PROFILE = """
@@ -381,9 +383,52 @@ def test_a_profile_no_request_can_serve() -> None:
 
 
 def test_two_buses_of_one_name() -> None:
-    line = "  - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2}\n"
-    (found,) = faults(load_site, SITE.replace(line, line + line))
+    line = "  - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2, gap: 10}\n"
+    (found,) = faults(load_site, SITE.replace(line, line + line.replace("192.168.1.20", "192.168.1.21")))
     assert (found.code, found.where) == ("meter.given_twice", "f.yaml:13 buses[1].id")
+
+
+SERIAL = """
+  - {kind: rtu, id: yard, port: /dev/ttyUSB0, baud: 19200, parity: E, stop: 2, timeout: 300, retries: 0, gap: 5,
+     late: 700}
+  - {kind: rtu-over-tcp, id: mill, host: 192.168.1.30, port: 4196, baud: 2400, parity: O, stop: 1, timeout: 300,
+     retries: 0, gap: 5, late: 700}
+meters:"""
+
+
+@pytest.mark.parametrize("port", ["/dev/ttyUSB0", "192.168.1.30, port: 4196", "192.168.1.20, port: 502"])
+def test_two_buses_at_one_end(port: str) -> None:
+    """Two masters on one line would garble each other; the kernel would let only one of them have it."""
+    text = SITE.replace("\nmeters:", SERIAL)
+    kind = "kind: rtu, id: twin, port" if port.startswith("/") else "kind: rtu-over-tcp, id: twin, host"
+    (found,) = faults(load_site, text.replace("\nmeters:", f"\n  - {{{kind}: {port}}}\nmeters:"))
+    assert (found.code, found.where.partition(" ")[2]) == ("meter.given_twice", "buses[3].port")
+
+
+def test_lines_of_every_kind() -> None:
+    serial, bridged = load_site(SITE.replace("\nmeters:", SERIAL)).value.buses[1:]
+    assert (serial.end, serial.baud, serial.parity, serial.stop, serial.lateness) == (
+        "/dev/ttyUSB0",
+        19200,
+        "E",
+        2,
+        700,
+    )
+    assert (bridged.end, bridged.baud, bridged.parity, bridged.gap) == ("192.168.1.30:4196", 2400, "O", 5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "field"),
+    [
+        ("longitude: 106.63\n", "", "config.missing", "longitude"),
+        ("latitude: 10.82\nl", "l", "config.missing", "latitude"),
+        ("10.82", "90.5", "config.out_of_range", "latitude"),
+        ("106.63", "-181", "config.out_of_range", "longitude"),
+    ],
+)
+def test_where_the_sun_rises(before: str, after: str, code: str, field: str) -> None:
+    (found,) = faults(load_site, SITE.replace(before, after))
+    assert (found.code, found.where.partition(" ")[2]) == (code, field)
 
 
 @pytest.mark.parametrize(
