@@ -21,10 +21,11 @@ import msgspec
 from fakes import FakeClock
 
 from agent.clock import Timekeeper
-from agent.daemon import connect
 from agent.poll import BusLoop, Round, Turn
 from drivers import profiles, wiring, wiring_checks
+from drivers.bus import ALL, Effort
 from drivers.errors import MeterError
+from drivers.lines import connect
 from drivers.meter import Meter, Sample
 from drivers.simulator import scenario
 from drivers.simulator.scenario import Scenario
@@ -180,10 +181,10 @@ class Watched:
         self._sample: Sample | None = None
         self._code: str | None = None
 
-    async def read(self) -> Sample:
+    async def read(self, effort: Effort = ALL) -> Sample:
         self._sample, self._code = None, None
         try:
-            self._sample = await self._meter.read()
+            self._sample = await self._meter.read(effort)
         except MeterError as error:
             self._code = error.faults[0].code
             raise
