@@ -123,6 +123,8 @@ class Segment:
     ex_ante: tuple[ExAnteRow, ...]
     monitored: tuple[MonitoredRow, ...]
     computed: tuple[ComputedRow, ...]
+    #: Hours of the calendar in which each item counts here, for the symbols that ask for them; no equations.
+    calendar: tuple[ComputedRow, ...] = ()
     raw_reduction: Fraction | None
     reference: Fraction | None
     project: Fraction | None

@@ -1,0 +1,146 @@
+"""What a verifier asks beside the figures: how complete the data is, and everything out of the ordinary, by date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+from mrv.crediting.corrections import holes
+from mrv.crediting.pieces import Piece
+from mrv.crediting.result import Completeness, Event
+from mrv.crediting.sealed import Paper, Sealed
+from mrv.crediting.segments import Frame, Source
+from mrv.crediting.work import HOUR, ZERO
+from mrv.errors import Fault, fault
+from mrv.period import in_ms as ms
+from mrv.plan.versions import Timeline
+from mrv.records import Exchange, Implementation
+
+#: Flags of a usage that a verifier asks about (docs/wire.md); others are routine.
+ASKED = ("backward", "rewind", "held", "rollover", "reset", "glitch", "jump", "lost")
+LONG = HOUR
+
+
+def completeness(frame: Frame, source: Source, sealed: Sequence[Sealed], found: Sequence[Piece]) -> Completeness:
+    """Slots of a point in one segment, and how much energy came over usages that had gaps."""
+    start, end = frame.window(source.item)
+    mine = [one for one in sealed if start <= one.usage.start and one.usage.end <= end]
+    gappy = {one.digest for one in mine if one.usage.gap}
+    booked = [piece for piece in found if start < piece.end <= end]
+    return Completeness(
+        year=frame.year,
+        point=source.point,
+        register=source.register,
+        expected=sum(one.usage.expected for one in mine),
+        read=sum(one.usage.read for one in mine),
+        gap=sum(one.usage.gap for one in mine),
+        unit=source.unit,
+        energy=sum((piece.amount for piece in booked), ZERO),
+        across_gaps=sum((piece.amount for piece in booked if piece.usage in gappy), ZERO),
+        unknown_ms=sum(ms_ for _, _, ms_ in holes(found, (start, end), closed=False)),
+    )
+
+
+def events(
+    sealed: Sequence[Sealed], papers: Sequence[Paper], versions: Timeline, window: tuple[int, int]
+) -> list[Event]:
+    """Everything out of the ordinary in `window`, oldest first; runs of one kind at one meter are one event."""
+    found = [*_flagged(sealed), *_gaps(sealed), *_changed(sealed), *_signed(papers), *_versions(versions)]
+    inside = [event for event in found if event.at < window[1] and event.end >= window[0]]
+    return sorted(inside, key=lambda event: (event.at, event.end, event.point, event.what.code))
+
+
+def _flagged(sealed: Sequence[Sealed]) -> Iterator[Event]:
+    for flag in ASKED:
+        run: list[Sealed] = []
+        for one in (*(one for one in sealed if flag in one.usage.flags), None):
+            if run and (one is None or one.identity != run[-1].identity or one.usage.start != run[-1].usage.end):
+                yield _event(
+                    run[0].usage.start, run[-1].usage.end, run[0], fault(f"credit.flag_{flag}", run[0].usage.meter)
+                )
+                run = []
+            if one is not None:
+                run.append(one)
+
+
+def _gaps(sealed: Sequence[Sealed]) -> Iterator[Event]:
+    """More than an hour without a reading, told by where the registers stand."""
+    for one in sealed:
+        usage = one.usage
+        if usage.opened is not None and usage.closed is not None and usage.expected and usage.gap:
+            missing = usage.gap * one.bound.every * 1000
+            if missing >= LONG:
+                hours = Fraction(missing, HOUR)
+                yield _event(usage.start, usage.end, one, fault("credit.gap", usage.meter, hours=hours))
+
+
+def _changed(sealed: Sequence[Sealed]) -> Iterator[Event]:
+    for before, after in pairwise(sealed):
+        if before.bound.point == after.bound.point and before.bound != after.bound:
+            what = {"before": _instrument(before), "after": _instrument(after)}
+            yield _event(
+                after.usage.start, after.usage.start, after, fault("credit.binding_changed", after.usage.meter, **what)
+            )
+
+
+def _instrument(one: Sealed) -> str:
+    parts = (one.bound.meter, one.bound.serial, one.bound.profile, one.bound.settings.ratio)
+    return " ".join(part for part in parts if part)
+
+
+def _event(start: int, end: int, one: Sealed, what: Fault) -> Event:
+    return Event(
+        at=start,
+        end=end,
+        point=one.bound.point,
+        meter=one.bound.meter,
+        what=what,
+        unit="",
+        effect=None,
+        document=None,
+    )
+
+
+def _signed(papers: Sequence[Paper]) -> Iterator[Event]:
+    for paper in papers:
+        record = paper.record
+        if isinstance(record, Exchange):
+            what = fault(
+                "credit.exchange_signed",
+                record.point,
+                removed=record.removed.serial,
+                installed=record.installed.serial,
+                who=record.who,
+            )
+            yield _paper(ms(record.removed.at), ms(record.installed.at), record.point, what, record.document)
+        elif isinstance(record, Implementation):
+            end = ms(record.end) if record.end else ms(record.start)
+            what = fault("credit.implementation", record.item or "", what=record.what, text=record.text, who=record.who)
+            yield _paper(ms(record.start), end, "", what, record.document)
+
+
+def _paper(start: int, end: int, point: str, what: Fault, document: str | None) -> Event:
+    return Event(
+        at=start,
+        end=end,
+        point=point,
+        meter="",
+        what=what,
+        unit="",
+        effect=None,
+        document=document,
+    )
+
+
+def _versions(versions: Timeline) -> Iterator[Event]:
+    for version in versions.versions:
+        if version.start is not None:
+            amends = version.plan.amends
+            what = fault(
+                "credit.plan_changed",
+                version.digest[:16],
+                what=amends.what if amends else "",
+                approval=(amends.approval or "") if amends else "",
+            )
+            yield _paper(version.start, version.start, "", what, None)

@@ -1,0 +1,185 @@
+"""What is known of one source, as pieces: an exact quantity over a span that nobody can look into.
+
+A piece is the difference of a sealed usage, a record, or what the papers of an exchange add. Pieces are never
+pro-rated; only a documented reading inside the span of one divides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Literal
+
+from mrv.crediting.sealed import Paper, Sealed
+from mrv.crediting.segments import Source
+from mrv.methodology import units
+from mrv.period import in_ms as ms
+from mrv.records import Exchange, Invoice, Manual, SpotReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """`amount` in the source's unit, metered or recorded over [start, end]. `lost`: ms in it that no register saw."""
+
+    start: int
+    end: int
+    amount: Fraction
+    kind: Literal["usage", "record", "exchange", "divided"]
+    meter: str = ""
+    usage: str = ""
+    record: str = ""
+    document: str | None = None
+    held: bool = False
+    ended: bool = False
+    lost: int = 0
+
+
+def pieces(source: Source, project: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> tuple[Piece, ...]:
+    """Everything known of `source`, in order of time; `sealed` are the usages of its point, in that order."""
+    if source.terms.manual or source.terms.chosen == "A":
+        return tuple(sorted(_manual(source, project, papers), key=_when))
+    if source.terms.chosen == "B":
+        return tuple(sorted(_invoiced(source, papers), key=_when))
+    return metered(source.register, sealed, papers)
+
+
+def metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> tuple[Piece, ...]:
+    """What the meters of one point counted of `register`; `sealed` are its usages in order of time."""
+    return tuple(sorted((*_metered(register, sealed, papers), *_exchanged(register, sealed, papers)), key=_when))
+
+
+def _when(piece: Piece) -> tuple[int, int, str]:
+    return piece.start, piece.end, piece.usage or piece.record
+
+
+def _metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> Iterator[Piece]:
+    unsigned = _unsigned(sealed, papers)
+    for one in sealed:
+        usage, energy = one.usage, one.energy(register)
+        if energy is None or usage.opened is None or usage.closed is None:
+            continue
+        held = "held" in usage.flags and not any(_installs(paper, one) for paper in papers)
+        yield Piece(
+            start=usage.opened,
+            end=usage.closed,
+            amount=energy,
+            kind="usage",
+            meter=usage.meter,
+            usage=one.digest,
+            held=held or one.identity in unsigned,
+            ended="ended" in usage.flags,
+            lost=getattr(usage, "lost", 0),
+        )
+
+
+def _unsigned(sealed: Sequence[Sealed], papers: Sequence[Paper]) -> set[tuple[str, str]]:
+    """Instruments that took another's place without a signed exchange: what they count is held."""
+    return {
+        after.identity
+        for before, after in pairwise(sealed)
+        if before.identity != after.identity and not any(_installs(paper, after) for paper in papers)
+    }
+
+
+def _installs(paper: Paper, one: Sealed) -> bool:
+    """Whether `paper` signs for the meter of `one` at its point."""
+    record = paper.record
+    if not isinstance(record, Exchange) or record.point != one.bound.point:
+        return False
+    same = one.bound.serial is None or record.installed.serial == one.bound.serial
+    return record.installed.meter == one.bound.meter and same
+
+
+def _exchanged(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> Iterator[Piece]:
+    """What a signed exchange adds: up to the final reading of the old meter, and from the first of the new one."""
+    for before, after in pairwise(sealed):
+        signed = [paper for paper in papers if before.identity != after.identity and _installs(paper, after)]
+        old, new = before.stands(register), after.stands(register)
+        if not signed or old is None or new is None or before.usage.closed is None or after.usage.opened is None:
+            continue
+        record = signed[-1].record
+        if not isinstance(record, Exchange) or register not in record.removed.registers:
+            continue
+        final, first = Fraction(record.removed.registers[register]), Fraction(record.installed.registers[register])
+        removed, installed = ms(record.removed.at), ms(record.installed.at)
+        for start, end, counts, one in (
+            (before.usage.closed, removed, final - old[1], before),
+            (installed, after.usage.opened, new[0] - first, after),
+        ):
+            # A reading that lies behind the registers proves nothing: what it would add stays lost.
+            if counts >= 0 and start <= end:
+                yield Piece(
+                    start=start,
+                    end=end,
+                    amount=counts * one.bound.settings.factor,
+                    kind="exchange",
+                    meter=one.bound.meter,
+                    record=signed[-1].digest,
+                    document=record.document,
+                )
+
+
+def _manual(source: Source, project: str, papers: Sequence[Paper]) -> Iterator[Piece]:
+    for paper in papers:
+        record = paper.record
+        if isinstance(record, Manual) and (record.project, record.symbol, record.item or "") == (
+            project,
+            source.symbol,
+            source.item,
+        ):
+            yield _recorded(source, paper.digest, record)
+
+
+def _invoiced(source: Source, papers: Sequence[Paper]) -> Iterator[Piece]:
+    for paper in papers:
+        record = paper.record
+        if isinstance(record, Invoice) and (record.points, record.register) == ((source.point,), source.register):
+            yield _recorded(source, paper.digest, record)
+
+
+def _recorded(source: Source, digest: str, record: Manual | Invoice) -> Piece:
+    amount = units.convert(record.value, units.unit(record.unit), source.coherent)
+    return Piece(
+        start=ms(record.start),
+        end=ms(record.end),
+        amount=amount,
+        kind="record",
+        record=digest,
+        document=record.document,
+    )
+
+
+def divided(piece: Piece, source: Source, sealed: Iterable[Sealed], papers: Iterable[Paper]) -> tuple[Piece, ...]:
+    """`piece` cut at every spot reading inside it that fits between its registers; itself where there is none."""
+    one = next((one for one in sealed if one.digest == piece.usage), None) if piece.kind == "usage" else None
+    stands = one.stands(source.register) if one else None
+    if one is None or stands is None or (stands[1] - stands[0]) * one.bound.settings.factor != piece.amount:
+        return (piece,)
+    marks = []
+    for paper in papers:
+        record = paper.record
+        if isinstance(record, SpotReading) and (record.point, record.meter) == (source.point, one.bound.meter):
+            value = record.registers.get(source.register)
+            if value is not None and piece.start < ms(record.at) < piece.end:
+                marks.append((ms(record.at), Fraction(value), paper.digest, record.photo))
+    marks = sorted(mark for mark in marks if stands[0] <= mark[1] <= stands[1])
+    if not marks or any(before[1] > after[1] for before, after in pairwise(marks)):
+        return (piece,)
+    _, _, record_digest, photo = marks[-1]
+    ends = [(piece.start, stands[0]), *((at, value) for at, value, _, _ in marks), (piece.end, stands[1])]
+    return tuple(
+        Piece(
+            start=start,
+            end=end,
+            amount=(after - before) * one.bound.settings.factor,
+            kind="divided",
+            meter=piece.meter,
+            usage=piece.usage,
+            record=record_digest,
+            document=photo,
+            held=piece.held,
+        )
+        for (start, before), (end, after) in pairwise(ends)
+    )

@@ -1,0 +1,103 @@
+"""A case of crediting as files: `plan*.yaml`, `history.yaml` (what the meters sealed, what the office recorded)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import schema_walk
+
+from mrv import leaf, plan, records
+from mrv.binding import BoundMeter, Settings
+from mrv.crediting.sealed import Evidence, Sealed
+from mrv.leaf import Usage, UsedRegister
+from mrv.methodology import catalogue
+from mrv.number import exact_difference
+from mrv.period import in_ms
+from mrv.plan.versions import ApprovedPlan
+from mrv.profile import MEASURANDS
+
+CASES = Path(__file__).resolve().parent / "cases"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A record with the digest that names it."""
+
+    record: records.AnyRecord
+    digest: str
+
+
+def ms(text: Any) -> int:
+    """UTC ms of an instant with its offset."""
+    return in_ms(text if isinstance(text, datetime) else datetime.fromisoformat(text))
+
+
+def sealed(meters: dict[str, BoundMeter], entry: dict[str, Any]) -> Sealed:
+    """One usage: `from`, `to`, where registers stood (`opened`, `closed`) and their openings and closings."""
+    start, end = ms(entry["from"]), ms(entry["to"])
+    registers = {
+        MEASURANDS[name].obis: UsedRegister(
+            opening=str(found[0]), closing=str(found[1]), used=str(exact_difference(str(found[1]), str(found[0])))
+        )
+        for name, found in entry.items()
+        if name in MEASURANDS
+    }
+    step = meters[entry["meter"]].every * 1000
+    usage = Usage(
+        meter=meters[entry["meter"]].meter,
+        config=0,
+        start=start,
+        end=end,
+        expected=(end - start) // step,
+        read=(end - start) // step - int(entry.get("gap", 0)),
+        gap=int(entry.get("gap", 0)),
+        opened=ms(entry.get("opened", entry["from"])),
+        closed=ms(entry.get("closed", entry["to"])),
+        registers=registers,
+        flags=tuple(entry.get("flags", ())),
+    )
+    return Sealed(usage=usage, bound=meters[entry["meter"]], digest=leaf.digest(leaf.encode(usage)))
+
+
+def bound(entry: dict[str, Any]) -> BoundMeter:
+    settings = Settings(ratio=entry["ratio"]) if "ratio" in entry else Settings()
+    return BoundMeter(
+        meter=entry["meter"],
+        point=entry["point"],
+        profile="any",
+        every=60,
+        serial=entry.get("serial"),
+        settings=settings,
+    )
+
+
+def papers(text: str, site: str) -> tuple[Held, ...]:
+    """The records of a history, which leaves out what all of them share."""
+    data = schema_walk.loaded(text).get("records", [])
+    common = {"site": site, "who": "MRV officer"}
+    found = records.load(schema_walk.dumped([common | one for one in data]), "records").value if data else ()
+    return tuple(Held(one, records.digest(one)) for one in found)
+
+
+def evidence(folder: Path) -> Evidence:
+    """What the case at `folder` is credited from."""
+    own = [catalogue.load(path.read_text(), path.name) for path in folder.glob("methodology*.yaml")]
+    known = catalogue.library() | catalogue.by_name(own)
+    text = (folder / "history.yaml").read_text()
+    history = schema_walk.loaded(text)
+    plans = [
+        plan.load(path.read_text(), path.name, known.__getitem__).value for path in sorted(folder.glob("plan*.yaml"))
+    ]
+    meters = {entry.get("key", entry["meter"]): bound(entry) for entry in history.get("meters", [])}
+    return Evidence(
+        project=history.get("project", "p"),
+        start=ms(history["window"][0]),
+        end=ms(history["window"][1]),
+        plans=tuple(ApprovedPlan(plan=p, digest=leaf.digest(leaf.canonical(p)), at=n) for n, p in enumerate(plans)),
+        sealed=tuple(sealed(meters, entry) for entry in history.get("usages", [])),
+        papers=papers(text, plans[0].site),
+        methodologies=known,
+    )
