@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from agent import publish
 from agent.publish import Publisher
 from agent.store import Entry, Store
 from link.errors import DiskError
-from link.mqtt import Endpoint, Message
+from link.mqtt import Endpoint, Message, Mqtt
 from mrv import exchange
 from mrv.errors import Fault, fault
 from mrv.exchange import Answer, Presence
@@ -37,7 +38,7 @@ class Sent:
     """A publication the test acknowledges by hand."""
 
     def __init__(self, accepted: bool) -> None:
-        self.accepted, self.done = accepted, False
+        self.accepted, self.done, self.refused = accepted, False, ""
 
     def wait(self, _timeout: float) -> bool:
         return self.done
@@ -46,8 +47,10 @@ class Sent:
 class MemoryBroker:
     """Takes the place of link.mqtt.Mqtt: what was published, and a way to bring messages."""
 
-    def __init__(self, _endpoint, client_id, topics, on_message, on_link, will) -> None:
-        self.client_id, self.topics, self.will = client_id, topics, will
+    def __init__(
+        self, _endpoint, client_id, subscriptions, on_message, on_link, will, manual_ack=False, largest=None
+    ) -> None:
+        self.client_id, self.topics, self.will = client_id, subscriptions, will
         self._on_message, self._on_link = on_message, on_link
         self.up, self.dropped, self.trouble = False, 0, None
         self.published: list[tuple[str, bytes, bool]] = []
@@ -67,7 +70,7 @@ class MemoryBroker:
         self.up = up
         self._on_link(up)
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> Sent:
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expires=None) -> Sent:
         sent = Sent(self.up)
         if self.up and topic.endswith("up/log"):
             self.bundles.append((unpack(payload), sent))
@@ -77,6 +80,12 @@ class MemoryBroker:
 
     def bring(self, topic: str, payload: bytes | str) -> None:
         self._on_message(Message(topic=topic, payload=payload if isinstance(payload, bytes) else payload.encode()))
+
+
+def test_the_fake_takes_what_the_real_one_takes() -> None:
+    for name in ("__init__", "start", "stop", "drop", "publish"):
+        real, fake = (inspect.signature(getattr(cls, name)).parameters for cls in (Mqtt, MemoryBroker))
+        assert [one.lstrip("_") for one in fake] == [one.lstrip("_") for one in real], name
 
 
 class Office:
