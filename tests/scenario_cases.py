@@ -150,7 +150,10 @@ async def _poll(case: Case, site: wiring.Site, buses: dict, stage: Stage, clock:
 
     async def settle() -> None:
         await stage.advance()
-        while clock.sleeping < len(loops):  # noqa: ASYNC110 - a clock turned by hand has no events
+        while clock.sleeping < len(loops):
+            for task in tasks:
+                if task.done():
+                    task.result()  # a loop ends by an error only
             await asyncio.sleep(0.002)
         await asyncio.sleep(case.expected.rest / 1000)
 

@@ -133,7 +133,7 @@ async def test_characters_take_their_time(tmp_path: Path, baud: int) -> None:
                 first = first or (time.monotonic() - began if data else 0.0)
             took = time.monotonic() - began
     wire = (8 + 3.5 + 9) * 11 / baud
-    assert wire <= took < wire + 0.05
+    assert wire <= took < wire + 0.3
     assert first > 8 * 11 / baud
 
 
