@@ -33,6 +33,7 @@ from collector.schema import METADATA, SCHEMA_VERSION
 from link.database import Database
 from link.failpoint import reach
 from link.mqtt import Endpoint, Message, Mqtt
+from link.notify import Notifier
 from mrv.errors import MrvError, Unavailable, fault
 from mrv.exchange import COLLECTOR_STATE, Presence, encode, topic
 from mrv.log.bundle import CAP
@@ -42,6 +43,8 @@ CLIENT_ID = "mrv-collector"
 #: No broker of ours passes more; a message beyond it is dropped unread.
 MAX_MESSAGE = 4 * CAP
 PRESENCE_S, SPOOL_S = 30, 1
+#: Counting a long log anew takes minutes; a piece of work that takes an hour is stuck.
+STALLED_S = 3600
 _ONLINE = encode(Presence(version=1, state="online"))
 _OFFLINE = encode(Presence(version=1, state="offline"))
 #: In one place: a late job still runs, once, and never beside itself.
@@ -57,9 +60,12 @@ def clock() -> int:
 class Daemon:
     """One running collector; the caller holds the folder's lock."""
 
-    def __init__(self, folder: Folder, identity: Identity, endpoint: Endpoint) -> None:
+    def __init__(
+        self, folder: Folder, identity: Identity, endpoint: Endpoint, notifier: Notifier | None = None
+    ) -> None:
         """Open the database. Raises link.errors."""
         self._folder = folder
+        self._notifier = notifier or Notifier({})
         self._identity = identity
         self._database = Database(folder.database, METADATA, SCHEMA_VERSION)
         self._archive = Archive(self._database)
@@ -98,9 +104,11 @@ class Daemon:
         self._scheduler.add_job(self._overdue, "cron", hour=7, minute=3)
         self._scheduler.start()
         self._mqtt.start()
+        self._notifier.ready()
 
     def stop(self) -> None:
         """Say goodbye and finish the work at hand."""
+        self._notifier.stopping()
         self._scheduler.shutdown()
         self._mqtt.publish(COLLECTOR_STATE, _OFFLINE, retain=True).wait(2)
         self._mqtt.stop()
@@ -195,9 +203,16 @@ class Daemon:
 
     def _present(self) -> None:
         """Said again and again: anybody at the broker may have said otherwise in our name."""
+        self._heartbeat()
         self._mqtt.publish(COLLECTOR_STATE, _ONLINE, retain=True)
         if self._mqtt.trouble is not None:
             _log.warning("%s", sentence(self._mqtt.trouble))
+
+    def _heartbeat(self) -> None:
+        """Tell systemd that we live, unless a stage has been at one piece of work for far too long."""
+        begun = (stage.busy_since for stage in (self._receiving, self._admitting))
+        if all(since is None or time.monotonic() - since < STALLED_S for since in begun):
+            self._notifier.alive()
 
     def _requests(self) -> None:
         for path, request in spool.requests(self._folder):

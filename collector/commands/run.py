@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from dataclasses import replace
 
 from collector.broker import EmbeddedBroker
@@ -11,6 +12,7 @@ from collector.commands.common import add_folder
 from collector.config import Folder, load, locked
 from collector.daemon import Daemon, serve
 from link.mqtt import Endpoint
+from link.notify import Notifier
 from link.tls import Tls
 from mrv.errors import BadInput, fault
 from mrv.messages import text
@@ -52,18 +54,18 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     folder = Folder(arguments.dir)
-    identity = load(folder)
+    identity, notifier = load(folder), Notifier(os.environ)
     with locked(folder):
         if not arguments.embedded_broker:
             files = Tls.inside(folder.tls) if arguments.tls else None
-            serve(Daemon(folder, identity, replace(endpoint(arguments.broker), tls=files)))
+            serve(Daemon(folder, identity, replace(endpoint(arguments.broker), tls=files), notifier))
             return 0
         broker = EmbeddedBroker(endpoint(arguments.listen))
         if broker.endpoint.host not in LOOPBACK:
             _log.warning(text("collector.open_broker", arguments.lang, endpoint=str(broker.endpoint)))
         broker.start()
         try:
-            serve(Daemon(folder, identity, broker.endpoint))
+            serve(Daemon(folder, identity, broker.endpoint, notifier))
         finally:
             broker.stop()
     return 0
