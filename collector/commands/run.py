@@ -34,7 +34,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_folder(parser)
     parser.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
-    parser.add_argument("--tls", action="store_true", help="encrypted, with the certificate in C/tls (`ca office`)")
+    parser.add_argument("--tls", action="store_true", help="encrypted, with the files in C/tls/NAME (see `ca office`)")
+    parser.add_argument("--name", default="1", help="of this one among collectors that share a database (default: 1)")
     parser.add_argument("--embedded-broker", action="store_true", help="run a broker in this process (extra `demo`)")
     parser.add_argument(
         "--listen", default="127.0.0.1:1883", metavar="HOST:PORT", help="of the embedded broker; default: %(default)s"
@@ -55,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     folder = Folder(arguments.dir)
     identity, notifier = load(folder), Notifier(os.environ)
-    with locked(folder):
+    with locked(folder, arguments.name):
         if not arguments.embedded_broker:
-            files = Tls.inside(folder.tls) if arguments.tls else None
-            serve(Daemon(folder, identity, replace(endpoint(arguments.broker), tls=files), notifier))
+            files = Tls.inside(folder.tls / arguments.name) if arguments.tls else None
+            serve(Daemon(folder, identity, replace(endpoint(arguments.broker), tls=files), notifier, arguments.name))
             return 0
         broker = EmbeddedBroker(endpoint(arguments.listen))
         if broker.endpoint.host not in LOOPBACK:
