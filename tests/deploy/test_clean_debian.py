@@ -1,7 +1,7 @@
 """From a clean Debian root: install, enrol, approve, first receipt over mutual TLS, upgrade, remove. One story.
 
 The daemons run as processes of the user the installer made, under their installed names; broker and simulator stand
-outside, as in a factory. No systemd runs in there: what systemd itself does with the units is in test_units.py.
+outside, as in a factory. No systemd runs in there: what systemd itself does with the units is in test_services.py.
 """
 
 from __future__ import annotations
