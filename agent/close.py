@@ -13,6 +13,7 @@ from itertools import pairwise
 import msgspec
 
 from agent.clock import Moment
+from mrv import events
 from mrv.book import Book
 from mrv.leaf import AnyLeaf, Clock
 from mrv.period import Span, first_slot
@@ -92,13 +93,15 @@ class Ledger:
         """Gaps for every slot before `until` that nobody covered, of all meters."""
         return tuple(gap for span in self.book.uncovered(until) for gap in self._explained(span, now))
 
-    def closing(self) -> tuple[AnyLeaf, ...]:
-        """Usages and summary of the next period that is complete; nothing while none is."""
+    def closing(self, now: Moment) -> tuple[AnyLeaf, ...]:
+        """Decisions (stamped `now`), usages and summary of the next period that is complete; nothing while none is."""
         due = self.book.due()
         if due is None:
             return ()
-        usages, summary = self.book.close(*due)
-        return (*usages, summary)
+        settled = self.book.close(*due)
+        when = events.When(now.boot, now.boottime, now.ts, now.state)
+        decided = (events.decision(found, when) for found in settled.decisions)
+        return (*decided, *settled.usages, settled.summary)
 
     def _owed(self, until: int, starts: dict[str, int], now: Moment) -> Iterator[Gap]:
         for span in self.book.uncovered(until):

@@ -121,7 +121,7 @@ class Recorder:
                 self.ledger.lost(item)
 
     async def _close(self, now: Moment) -> None:
-        while leaves := self.ledger.closing():
+        while leaves := self.ledger.closing(now):
             entries = [Entry.of(fact) for fact in leaves]
             if not self._gauge.takes(b"\0\0".join(entry.data for entry in entries)):
                 await self._commit([], now, cut=True)

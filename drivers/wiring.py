@@ -139,10 +139,19 @@ class Meter(_Part, frozen=True, kw_only=True):
     ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$", examples=["400/5"])] | None = None
     base: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     word_order: Literal["big", "little"] | None = None
+    #: Nominal volts between lines, and the most amperes per phase, at the primary side.
+    voltage: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    max_current: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
 
     @property
     def settings(self) -> Settings:
-        return Settings(base=self.base, word_order=self.word_order, ratio=self.ratio)
+        return Settings(
+            base=self.base,
+            word_order=self.word_order,
+            ratio=self.ratio,
+            voltage=self.voltage,
+            max_current=self.max_current,
+        )
 
 
 class Site(_Part, frozen=True, kw_only=True):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mrv import codec, known, period
+from mrv import codec, events, identity, known, period
 from mrv.binding import BoundMeter
 from mrv.commissioning import RECORD
 from mrv.content import Content
 from mrv.difference import listed
 from mrv.errors import BadInput, Fault, fault
 from mrv.leaf import Boot, Clock, Config, MeterEvent
+from mrv.limits import limits
 from mrv.period import Era, Span
 from mrv.reading import ClockState, Gap, Quality, Reading, Stamped
 from mrv.usage import Chain, Seen
@@ -36,7 +37,7 @@ class Account:
         self.gaps: list[Span] = []
         self.boot: Boot | None = None
         self.era: Era | None = None
-        self.pending: list[Reading | Gap | Config] = []
+        self.pending: list[Reading | Gap | Config | MeterEvent] = []
         self.findings: list[Fault] = []
         #: Digests of the people's records (mrv.commissioning) that are leaves already.
         self.records: set[str] = set()
@@ -102,26 +103,51 @@ class Account:
         """What was found out or done about a meter, other than reading it."""
         if RECORD in fact.details:
             self.records.add(fact.details[RECORD])
+        if fact.event in {events.IDENTITY, events.CHANGED, events.ACCEPTED}:
+            self.take(fact)
+
+    def _event(self, fact: MeterEvent, at: int) -> None:
+        chain = next((c for c in reversed(self.chains) if c.bound.meter == fact.meter), None)
+        if chain is None or fact.config not in self.configs:
+            self.complain("unknown_meter", fact.meter, config=fact.config)
+            return
+        if fact.event == events.ACCEPTED:
+            for reason in identity.SITE_MAY_ACCEPT:
+                chain.lift(reason, at)
+            return
+        now = identity.parts(fact.details)
+        reasons = list(identity.changed(chain.identity, now, chain.bound.serial))
+        if (fact.event == events.CHANGED) != bool(reasons):
+            self.complain("identity_event", fact.meter, event=fact.event, changed=", ".join(reasons) or "nothing")
+        for reason in reasons:
+            chain.hold(reason, at)
+        if identity.BREAKS & set(reasons):
+            chain.changes.append(at)
+        elif not reasons and identity.proves(now):
+            chain.confirmed = max(chain.confirmed, at)
+        chain.identity |= now
 
     # -- slots ------------------------------------------------------------------------------------------------
 
-    def take(self, fact: Reading | Gap | Config) -> None:
-        """Cover a slot, or start a config, now or as soon as the clock is known."""
-        if isinstance(fact, Config):
+    def take(self, fact: Reading | Gap | Config | MeterEvent) -> None:
+        """Cover a slot, start a config or note an event, now or as soon as the clock is known."""
+        if isinstance(fact, Config | MeterEvent):
             at = self._moment(fact)
             if at is None:
                 at = self._earliest(fact)
             if at is None:
                 self.pending.append(fact)
-            else:
+            elif isinstance(fact, Config):
                 self._rebind(fact, at)
+            else:
+                self._event(fact, at)
         elif (fact.slot if isinstance(fact, Reading) else fact.start) is None:
             self._place(fact)
         else:
             self._cover(fact)
 
-    def _earliest(self, fact: Config) -> int | None:
-        """A config of a boot whose clock was never known holds from the start of the first boot whose clock is."""
+    def _earliest(self, fact: Config | MeterEvent) -> int | None:
+        """What a boot said whose clock was never known holds from the start of the first boot whose clock is."""
         if self.era is None or self.boot is None or fact.boot >= self.era.boot:
             return None
         return self._reasonable(period.place(self.era, self.boot.boot, self.boot.boottime))
@@ -186,7 +212,8 @@ class Account:
 
     def _see(self, chain: Chain, slot: int, fact: Reading, clock: ClockState) -> None:
         believed = fact.quality is Quality.GOOD and (not self.verify or self._redecodes(chain, fact))
-        chain.seen[slot] = Seen(fact.registers if believed else None, clock)
+        registers = fact.registers if believed else None
+        chain.seen[slot] = Seen(registers, clock, fact.boot, fact.boottime)
 
     def _redecodes(self, chain: Chain, fact: Reading) -> bool:
         """Whether the profile in the log reads from the raw words what the site says it read."""
@@ -215,6 +242,7 @@ class Account:
             return
         wanted = {bound.meter: bound for bound in binding.meters}
         taken: dict[str, int] = {}
+        said: dict[tuple[str, str | None, str], dict[str, str]] = {}
         for chain in [c for c in self.chains if c.end is None]:
             if self._continues(chain, wanted.get(chain.bound.meter), fact):
                 chain.config = fact.number
@@ -223,10 +251,20 @@ class Account:
                 # After a step back the clock can be behind what is covered: nothing is owed twice.
                 taken[chain.bound.meter] = max(at, chain.coverage.last)
                 chain.finish(taken[chain.bound.meter])
+                said[chain.bound.meter, chain.bound.serial, chain.profile] = chain.identity
         for bound in wanted.values():
             start = max(at, taken.get(bound.meter, at), self.closed or at)
             profile = fact.profiles.get(bound.profile, "")
-            self.chains.append(Chain(bound=bound, profile=profile, config=fact.number, start=start))
+            self.chains.append(
+                Chain(
+                    bound=bound,
+                    profile=profile,
+                    config=fact.number,
+                    start=start,
+                    limits=limits(self.content.profile(profile), bound.settings, bound.every),
+                    identity=dict(said.get((bound.meter, bound.serial, profile), {})),
+                )
+            )
 
     def _continues(self, chain: Chain, bound: BoundMeter | None, fact: Config) -> bool:
         return bound == chain.bound and fact.profiles.get(chain.bound.profile) == chain.profile

@@ -39,6 +39,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     summation: Literal["vector", "per_phase", "absolute"] | None = None
     #: Numbers the meter shows only in its own menu, by the name of the profile's factor.
     parameters: dict[str, Decimal] = {}
+    #: Nominal volts between lines and the most amperes per phase that the circuit carries, at the primary side: how far
+    #: its counters can move (mrv.limits), where the nameplate of a transformer does not say it.
+    voltage: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    max_current: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
 
     @property
     def factor(self) -> Fraction:

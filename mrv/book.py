@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mrv import leaf, period
+from mrv import events, leaf, period
 from mrv.account import Account
 from mrv.binding import Binding
 from mrv.content import Content
@@ -20,7 +20,7 @@ from mrv.leaf import Blob, Boot, Clock, Config, Genesis, MeterEvent, Summary, Us
 from mrv.period import Era, Span
 from mrv.plan import MonitoringPlan
 from mrv.reading import ClockState, Gap, Reading, Stamped
-from mrv.settle import RULES, settle
+from mrv.settle import RULES, Settled, settle
 from mrv.usage import Chain
 
 
@@ -61,6 +61,7 @@ class Book:
         self.genesis: Genesis | None = None
         self.seq = -1
         self._usages: list[bytes] = []
+        self._decisions: list[MeterEvent] = []
 
     # -- what is in force -------------------------------------------------------------------------------------
 
@@ -172,6 +173,8 @@ class Book:
                 account.clock(fact)
             case Boot():
                 account.started(fact)
+            case MeterEvent(event=events.DECISION):
+                self._decisions.append(fact)
             case MeterEvent():
                 account.happened(fact)
             case Genesis():
@@ -217,8 +220,8 @@ class Book:
             (slot for chain in self._account.chains for slot in chain.seen if slot >= since), default=period.LAST
         )
 
-    def close(self, start: int, end: int) -> tuple[tuple[Usage, ...], Summary]:
-        """Settle [start, end): the usage leaves and the summary leaf to append, in this order.
+    def close(self, start: int, end: int) -> Settled:
+        """Settle [start, end): the decisions, usages and summary to append, in this order.
 
         Raises BadInput when no config and plan are in force.
         """
@@ -241,7 +244,8 @@ class Book:
     def _summary(self, data: bytes, summary: Summary) -> Judgement:
         if not self._account.replaying:
             self._judge(data, summary, f"seq {summary.seq}")
-        usages = tuple(usage for usage in map(leaf.decode, self._usages) if isinstance(usage, Usage))
+        named = [data for data in self._usages if not self._account.replaying or leaf.digest(data) in summary.usages]
+        usages = tuple(usage for usage in map(leaf.decode, named) if isinstance(usage, Usage))
         judgement = Judgement(
             summary=summary,
             digest=leaf.digest(data),
@@ -253,7 +257,7 @@ class Book:
         )
         if self._account.replaying or self._believable(summary):
             self._advance(summary, judgement.usages)
-        self._account.findings, self._usages = [], []
+        self._account.findings, self._usages, self._decisions = [], [], []
         return judgement
 
     def _believable(self, summary: Summary) -> bool:
@@ -282,10 +286,13 @@ class Book:
     def _compare(self, data: bytes, summary: Summary, where: str) -> None:
         account = self._account
         try:
-            usages, mine = self.close(summary.start, summary.end)
+            settled = self.close(summary.start, summary.end)
         except BadInput as error:
             account.note(error.faults)
             return
+        usages, mine, decisions = settled.usages, settled.summary, settled.decisions
+        if len(decisions) != len(self._decisions) or not all(map(events.says, self._decisions, decisions)):
+            account.complain("decisions_differ", where, site=len(self._decisions), recomputed=len(decisions))
         if [leaf.encode(usage) for usage in usages] != self._usages:
             account.complain("usages_differ", where, site=len(self._usages), recomputed=len(usages))
         if leaf.encode(mine) != data:

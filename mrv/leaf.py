@@ -91,16 +91,37 @@ class MeterEvent(Stamped, frozen=True, kw_only=True, forbid_unknown_fields=True,
     raw: dict[str, str] | None = None
 
 
-class UsedRegister(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Opening, closing and difference of one register in native counts."""
+class UsedRegister(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Opening, closing and use of one register in native counts: `used` = `closing` - `opening` - `jumped`.
+
+    `jumped` is what it moved by that is no energy (decided, mrv.counter). `by`: where the ratio is a register read with
+    the counters, the parts of `used` by the ratio that scales them. `resolution` is the register's step where it stands
+    now, if that is coarser than its last decimal.
+    """
 
     opening: str = msgspec.field(name="o")
     closing: str = msgspec.field(name="c")
     used: str = msgspec.field(name="d")
+    jumped: str | None = msgspec.field(name="x", default=None)
+    by: dict[str, str] = {}
+    resolution: str | None = msgspec.field(name="res", default=None)
+
+
+class Stood(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a reading was taken, as its own stamp has it."""
+
+    boot: int = msgspec.field(name="b")
+    boottime: int = msgspec.field(name="bt")
+    clock: ClockState = msgspec.field(name="c")
 
 
 class Usage(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="usage"):
-    """One meter in one period [start, end), uncorrected. Empty `registers`: never read, which is not zero."""
+    """One meter in one period [start, end), uncorrected. Empty `registers`: never read, which is not zero.
+
+    `lost` is for how long (ms) no register says what flowed; `holds` why and since when a person has to decide;
+    `suspect` the slot of the oldest reading not decided about; `stood` and `ratio` the stamp of a carried closing
+    reading and the ratio read with it.
+    """
 
     meter: str = msgspec.field(name="m")
     config: int = msgspec.field(name="cf")
@@ -113,6 +134,11 @@ class Usage(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     closed: int | None = None
     registers: dict[str, UsedRegister] = msgspec.field(name="r")
     flags: tuple[str, ...] = ()
+    lost: int = 0
+    holds: dict[str, int] = msgspec.field(default_factory=dict)
+    suspect: int | None = None
+    stood: Stood | None = None
+    ratio: str | None = None
 
 
 class Indicative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

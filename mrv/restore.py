@@ -2,7 +2,8 @@
 
 What a Book needs at the newest summary are all landmark leaves (they are few) and those readings and gaps that cover
 slots at or after that summary's end. They form a suffix of the log: nothing can be read before its slot. The suffix is
-found by walking backwards until every meter has shown a leaf written live, in time, for a slot before that end.
+found by walking backwards until every meter has shown a leaf written live, in time, for a slot before that end; or,
+where its newest usage leaves readings undecided, for a slot before the oldest of those.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def restored(source: LeafSource, *, verify: bool = True, doubted: frozenset[int]
 
 def _replay_from(newest_first: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
     """(index to replay from, index of the newest summary or -1)."""
-    end, newest, waiting = 0, -1, set[str]()
+    end, newest, waiting, since = 0, -1, set[str](), dict[str, int]()
     for index, data in newest_first:
         fact = _decoded(data)
         if isinstance(fact, Summary) and newest < 0:
@@ -60,7 +61,8 @@ def _replay_from(newest_first: Iterable[tuple[int, bytes]]) -> tuple[int, int]:
         elif newest >= 0 and isinstance(fact, Usage) and leaf.digest(data) in waiting:
             waiting.remove(leaf.digest(data))
             waiting.add(f"meter {fact.meter}")
-        elif isinstance(fact, Reading | Gap) and newest >= 0 and _live_before(fact, end):
+            since[fact.meter] = min(since.get(fact.meter, end), fact.suspect or end)
+        elif isinstance(fact, Reading | Gap) and newest >= 0 and _live_before(fact, since.get(fact.meter, end)):
             waiting.discard(f"meter {fact.meter}")
         if newest >= 0 and not waiting:
             return index, newest

@@ -7,21 +7,42 @@ rounded here but the three figures of a project, once, at the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from mrv import known, leaf, number
 from mrv.content import Content
+from mrv.counter import Decision
 from mrv.leaf import Config, Indicative, Summary, Usage
 from mrv.measurand import BY_OBIS, Measurand
 from mrv.methodology.emissions import Emissions, emissions
 from mrv.plan import MonitoringPlan, Project
 from mrv.reading import ClockState
 from mrv.usage import Chain
+from mrv.usage import energy as used_energy
 
 #: The version of these rules. A summary names the version it was made under; another version is never guessed at.
 RULES = 1
 _WORTH = (ClockState.SYNCHRONISED, ClockState.RELATIVE, ClockState.INFORMATIVE, ClockState.UNKNOWN)
 Energy = dict[tuple[str, Measurand], Fraction]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One decision of mrv.counter about one meter, which the log carries as a `meter` leaf (mrv.events)."""
+
+    meter: str
+    config: int
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """All there is to say of one period, in the order in which it stands in the log."""
+
+    decisions: tuple[Decided, ...]
+    usages: tuple[Usage, ...]
+    summary: Summary
 
 
 def settle(
@@ -34,15 +55,16 @@ def settle(
     start: int,
     end: int,
     clock: ClockState,
-) -> tuple[tuple[Usage, ...], Summary]:
-    """The usage leaves and the summary leaf of [start, end); `clock` is its state if nothing was read."""
+) -> Settled:
+    """The decisions, usages and summary of [start, end); `clock` is its state if nothing was read."""
     active = sorted(
         (c for c in chains if c.start < end and (c.end is None or c.end > start)),
         key=lambda c: (c.bound.meter, c.start),
     )
-    usages = tuple(chain.use(start, end) for chain in active)
+    used = [chain.use(start, end) for chain in active]
+    usages = tuple(usage for usage, _ in used)
     energy = _energy(active, usages)
-    return usages, Summary(
+    summary = Summary(
         seq=seq,
         rules=RULES,
         start=start,
@@ -57,6 +79,12 @@ def settle(
             _indicative(project, content, config, energy, Fraction(end - start, 3_600_000)) for project in plan.projects
         ),
     )
+    decisions = tuple(
+        Decided(meter=usage.meter, config=usage.config, decision=decision)
+        for usage, walk in used
+        for decision in walk.decisions
+    )
+    return Settled(decisions=decisions, usages=usages, summary=summary)
 
 
 def _worst_clock(chains: Iterable[Chain], start: int, end: int, otherwise: ClockState) -> ClockState:
@@ -65,14 +93,18 @@ def _worst_clock(chains: Iterable[Chain], start: int, end: int, otherwise: Clock
 
 
 def _energy(chains: Sequence[Chain], usages: Sequence[Usage]) -> Energy:
-    """Used energy per (point, measurand), scaled by the site constant; a point with a silent meter is missing."""
+    """Used energy per (point, measurand), scaled by its ratio; a point with a silent or held meter is missing."""
     energy: Energy = {}
-    silent = {c.bound.point for c, usage in zip(chains, usages, strict=True) if not usage.registers}
+    silent = {
+        chain.bound.point
+        for chain, usage in zip(chains, usages, strict=True)
+        if not usage.registers or "held" in usage.flags
+    }
     for chain, usage in zip(chains, usages, strict=True):
         for obis, register in usage.registers.items():
             if obis in BY_OBIS and chain.bound.point not in silent:
                 key = (chain.bound.point, BY_OBIS[obis])
-                scaled = Fraction(number.parse(register.used)) * chain.bound.settings.factor
+                scaled = used_energy(register, chain.bound.settings.factor)
                 energy[key] = energy.get(key, Fraction(0)) + scaled
     return energy
 

@@ -2,22 +2,28 @@
 
 Counters stay in native counts and differences are signed: they telescope over periods, nothing is clamped and nothing
 is filled in. A chain is one meter under one unchanged binding; changing the meter, its profile or its ratio starts a
-new chain, because registers of two meters must never be subtracted from each other.
+new chain, because registers of two meters must never be subtracted from each other. Which steps between readings are
+energy at all is decided in mrv.counter, every time anew from the readings since the last closing: a chain keeps no
+verdicts, only what a sealed usage says as well, so that a restored log goes on exactly like one that never stopped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from mrv import number
 from mrv.binding import BoundMeter
+from mrv.counter import Mark, Registers, Walk
 from mrv.coverage import Coverage
-from mrv.leaf import Usage, UsedRegister
+from mrv.leaf import Stood, Usage, UsedRegister
+from mrv.limits import DECIMALS, NANO, Limits, limits, nano
 from mrv.period import LAST, count_slots, first_slot
 from mrv.reading import ClockState
 
-Registers = dict[str, str]
+#: Verdict or hold reason of mrv.counter -> the flag it leaves on the usage.
+_FLAGS = {"glitch": "glitch", "rollover": "rollover", "reset": "reset", "jump": "jump", "drop": "jump", "time": "jump"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,9 @@ class Seen:
 
     registers: Registers | None
     clock: ClockState
+    boot: int = 0
+    boottime: int = 0
+    ratio: Fraction | None = None
 
 
 @dataclass(slots=True)
@@ -36,11 +45,21 @@ class Chain:
     profile: str
     config: int
     start: int
+    limits: Limits | None = None
     end: int | None = None
     coverage: Coverage = field(init=False)
     seen: dict[int, Seen] = field(default_factory=dict)
-    #: Slot and registers at the end of the last closed period.
-    closing: tuple[int, Registers] | None = None
+    #: Where the registers stood at the end of the last closed period.
+    closing: Mark | None = None
+    #: Reason -> the instant from which on a person has to decide.
+    holds: dict[str, int] = field(default_factory=dict)
+    #: [from, to) of holds that somebody lifted.
+    lifted: list[tuple[int, int]] = field(default_factory=list)
+    #: When another identity was found, and when the meter last said that it is the same one.
+    changes: list[int] = field(default_factory=list)
+    confirmed: int = 0
+    #: What the meter last said of itself (mrv.identity).
+    identity: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.start = first_slot(self.start, self.bound.every)
@@ -69,21 +88,25 @@ class Chain:
         self.coverage.forget_after(ms)
         self.seen = {slot: seen for slot, seen in self.seen.items() if self.coverage.covers(slot)}
 
-    def use(self, start: int, end: int) -> Usage:
-        """The usage of the period [start, end), uncorrected, in native counts."""
-        good = {slot: s.registers for slot, s in self.seen.items() if s.registers is not None and slot <= end}
-        opening = self.closing or (min(good.items()) if good else None)
-        closing = max(good.items()) if good else opening
-        flags = [] if self.closing else ["first"]
-        if closing is not None and closing[0] != end and self.passed_on(end):
-            flags.append("carried")
-        if self.end is not None and self.end <= end:
-            flags.append("ended")
-        registers = _differences(opening, closing)
-        if any(r.used.startswith("-") for r in registers.values()):
-            flags.append("backward")
-        read = self.reads(start, end)
-        return Usage(
+    def walk(self, end: int) -> Walk:
+        """The readings up to the period's `end`, followed from where the registers stood."""
+        bounds = self.limits or limits(None, self.bound.settings, self.bound.every)
+        walk = Walk(bounds, self.closing, changes=self.changes, confirmed=self.confirmed)
+        after = self.closing.slot if self.closing else -1
+        for slot in sorted(slot for slot in self.seen if after < slot <= end):
+            if mark := _mark(slot, self.seen[slot]):
+                walk.see(mark)
+        walk.finish(end, ended=not self.passed_on(end))
+        return walk
+
+    def use(self, start: int, end: int) -> tuple[Usage, Walk]:
+        """The usage of the period [start, end), uncorrected, in native counts, and how it came about."""
+        walk = self.walk(end)
+        opened, closed, read = walk.opened, walk.base, self.reads(start, end)
+        carried = closed is not None and closed.slot != end and self.passed_on(end)
+        holds = {reason: since for reason, since in (walk.holds | self.holds).items() if since < end}
+        registers = _registers(walk, self.limits)
+        usage = Usage(
             meter=self.bound.meter,
             config=self.config,
             start=start,
@@ -91,44 +114,146 @@ class Chain:
             expected=self.expects(start, end),
             read=read,
             gap=self.expects(start, end) - read,
-            opened=opening[0] if opening else None,
-            closed=closing[0] if closing else None,
+            opened=opened.slot if opened else None,
+            closed=closed.slot if closed else None,
             registers=registers,
-            flags=tuple(flags),
+            flags=tuple(self._flags(start, end, walk, registers, carried=carried)),
+            lost=walk.lost,
+            holds=holds,
+            suspect=walk.suspect,
+            stood=_stood(closed) if closed and carried else None,
+            ratio=str(closed.ratio) if closed and closed.ratio is not None else None,
         )
+        return usage, walk
+
+    def _flags(
+        self, start: int, end: int, walk: Walk, registers: dict[str, UsedRegister], *, carried: bool
+    ) -> Iterable[str]:
+        """What is special about a usage, in the order of docs/wire.md."""
+        opened, closed, verdicts = walk.opened, walk.base, {decision.verdict for decision in walk.decisions}
+        found = {
+            "first": self.closing is None,
+            "carried": carried,
+            "ended": self.end is not None and self.end <= end,
+            "backward": any(r.used.startswith("-") for r in registers.values()),
+            "rewind": walk.backward,
+            "glitch": "glitch" in verdicts,
+            "rollover": "rollover" in verdicts,
+            "reset": "reset" in verdicts,
+            "jump": walk.suspect is not None or "held" in verdicts,
+            "held": self.held(start, end) or bool(walk.holds),
+            "straddle": opened is not None and closed is not None and opened.slot < start and closed.slot > opened.slot,
+            "lost": bool(walk.lost),
+        }
+        return [flag for flag, holds in found.items() if holds]
+
+    def held(self, start: int, end: int) -> bool:
+        """Whether some of [start, end) waits for a person."""
+        standing = any(since < end for since in self.holds.values())
+        return standing or any(since < end and until > start for since, until in self.lifted)
+
+    def hold(self, reason: str, since: int) -> None:
+        self.holds.setdefault(reason, since)
+
+    def lift(self, reason: str, at: int) -> None:
+        """Somebody who may do so lets it count again from `at` on."""
+        if reason in self.holds:
+            self.lifted.append((self.holds.pop(reason), at))
 
     def passed_on(self, end: int) -> bool:
         """Whether a reading at slot `end` was owed: not when the chain ended before it."""
         return self.end is None or self.end > end
 
     def close(self, end: int) -> None:
-        """Make the last good reading up to `end` the next opening and forget what is behind it."""
+        """Make the last believed reading up to `end` the next opening and forget what is behind it."""
         if self.start >= end:
             return  # not part of the period: its first reading is still its opening
-        good = [(slot, s.registers) for slot, s in self.seen.items() if s.registers is not None and slot <= end]
-        if good:
-            self.closing = max(good)  # slots are unique, registers are never compared
-        self.seen = {slot: s for slot, s in self.seen.items() if slot >= end}
+        walk = self.walk(end)
+        self.closing = walk.base or self.closing
+        self.holds = walk.holds | self.holds
+        self._forget(end, walk.suspect)
 
     def recall(self, usages: Iterable[Usage], end: int) -> None:
         """Stand where a sealed usage says this meter stood at `end`, when an already judged log is replayed."""
+        suspect = None
         for usage in usages:
-            if usage.meter == self.bound.meter and usage.config == self.config and usage.closed is not None:
-                self.closing = (usage.closed, {obis: used.closing for obis, used in usage.registers.items()})
+            if usage.meter == self.bound.meter and usage.config == self.config:
+                self.closing, suspect = self._recalled(usage) or self.closing, usage.suspect
+                later = {reason: since for reason, since in self.holds.items() if since >= usage.end}
+                self.holds = later | usage.holds
         self.coverage.skip_to(first_slot(end, self.bound.every))
-        self.seen = {slot: seen for slot, seen in self.seen.items() if slot >= end}
+        self._forget(end, suspect)
+
+    def _forget(self, end: int, suspect: int | None) -> None:
+        """Keep what the next period needs: its own readings, and those nobody has decided about."""
+        since = end if suspect is None else min(end, suspect)
+        self.seen = {slot: seen for slot, seen in self.seen.items() if slot >= since}
+        self.lifted = [(since, until) for since, until in self.lifted if until > end]
+        stands = self.closing.slot if self.closing else 0
+        self.changes = [change for change in self.changes if change >= stands]
+
+    def _recalled(self, usage: Usage) -> Mark | None:
+        if usage.closed is None:
+            return None
+        registers = {obis: used.closing for obis, used in usage.registers.items()}
+        seen, stood = self.seen.get(usage.closed), usage.stood
+        ratio = Fraction(usage.ratio) if usage.ratio else None
+        if stood is not None:
+            return Mark(usage.closed, registers, stood.boot, stood.boottime, stood.clock, ratio)
+        if seen is None:
+            return Mark(usage.closed, registers, ratio=ratio)
+        return Mark(usage.closed, registers, seen.boot, seen.boottime, seen.clock, ratio)
 
 
-def _differences(
-    opening: tuple[int, Registers] | None, closing: tuple[int, Registers] | None
-) -> dict[str, UsedRegister]:
-    """Closing minus opening of every register both show, spelled with the decimals of the register."""
-    if opening is None or closing is None:
+def energy(used: UsedRegister, factor: Fraction) -> Fraction:
+    """What a register's difference is in its unit: `factor` is the site's constant, used where no ratio was read."""
+    if not used.by:
+        return Fraction(number.parse(used.used)) * factor
+    return sum((Fraction(number.parse(part)) * Fraction(ratio) for ratio, part in used.by.items()), Fraction(0))
+
+
+def _mark(slot: int, seen: Seen) -> Mark | None:
+    if seen.registers is None:
+        return None
+    return Mark(slot, seen.registers, seen.boot, seen.boottime, seen.clock, seen.ratio)
+
+
+def _stood(mark: Mark) -> Stood:
+    return Stood(boot=mark.boot, boottime=mark.boottime, clock=mark.clock)
+
+
+def _registers(walk: Walk, bounds: Limits | None) -> dict[str, UsedRegister]:
+    """Opening, closing and what was used of every register both show, spelled with the decimals of the register."""
+    if walk.opened is None or walk.base is None:
         return {}
-    used = {}
-    for obis in sorted(opening[1].keys() & closing[1].keys()):
-        before, after = opening[1][obis], closing[1][obis]
-        decimals = max(len(text.partition(".")[2]) for text in (before, after))
-        difference = number.exact_difference(after, before)
-        used[obis] = UsedRegister(opening=before, closing=after, used=number.spell(difference, decimals))
-    return used
+    opening, closing = walk.opened.registers, walk.base.registers
+    return {
+        obis: _register(walk, obis, opening[obis], closing[obis], bounds)
+        for obis in sorted(opening.keys() & closing.keys())
+    }
+
+
+def _register(walk: Walk, obis: str, before: str, after: str, bounds: Limits | None) -> UsedRegister:
+    decimals = max(len(text.partition(".")[2]) for text in (before, after))
+    parts = {ratio: used.get(obis, 0) for ratio, used in walk.used.items()}
+    jumped, by = walk.jumped.get(obis, 0), {str(ratio): part for ratio, part in parts.items() if ratio is not None}
+    finest = 10 ** (DECIMALS - decimals)
+    step = bounds.resolution(obis, nano(after)) if bounds else finest
+    return UsedRegister(
+        opening=before,
+        closing=after,
+        used=_spelled(sum(parts.values()), decimals),
+        jumped=_spelled(jumped, decimals) if jumped else None,
+        by={ratio: _spelled(part, decimals) for ratio, part in by.items()},
+        resolution=_shortest(step) if step > finest else None,
+    )
+
+
+def _spelled(amount: int, decimals: int) -> str:
+    return number.spell(number.rounded(Fraction(amount, NANO), decimals), decimals)
+
+
+def _shortest(amount: int) -> str:
+    """An amount with no more decimals than it needs."""
+    decimals = next(d for d in range(DECIMALS + 1) if amount % 10 ** (DECIMALS - d) == 0)
+    return _spelled(amount, decimals)

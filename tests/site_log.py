@@ -15,10 +15,10 @@ from pathlib import Path
 import msgspec
 
 from drivers.profiles import library
-from mrv import codec, leaf
+from mrv import codec, events, identity, leaf
 from mrv.binding import Binding, BoundMeter, Settings
 from mrv.book import Book, Judgement
-from mrv.leaf import AnyLeaf, Boot, Clock, Config, Genesis
+from mrv.leaf import AnyLeaf, Boot, Clock, Config, Genesis, MeterEvent
 from mrv.methodology import catalogue
 from mrv.period import TZDATA_VERSION, first_slot
 from mrv.plan import MonitoringPlan, load
@@ -168,6 +168,24 @@ class SiteLog:
             )
         )
 
+    def identify(self, meter: str, ts: int, *, event: str | None = None, who: str | None = None, **said: str) -> None:
+        """What the meter says of itself, called what the agent would call it."""
+        chain = self.book.chain(meter)
+        assert chain is not None or event is not None
+        if chain is not None and event is None:
+            changed = list(identity.changed(chain.identity, said, chain.bound.serial))
+            event = events.CHANGED if changed else events.IDENTITY
+        self.add(
+            MeterEvent(
+                **self.stamp(ts),
+                meter=meter,
+                config=self.config_number,
+                event=event or "",
+                who=who,
+                details=said,
+            )
+        )
+
     def fill(self, now: int) -> None:
         """Gaps for every slot before `now` that nothing covers, as the agent writes them after an outage."""
         for span in self.book.uncovered(now):
@@ -177,10 +195,12 @@ class SiteLog:
         """Usages and summary of every period that is due."""
         done = []
         while due := self.book.due():
-            usages, summary = self.book.close(*due)
-            for usage in usages:
+            settled = self.book.close(*due)
+            for found in settled.decisions:
+                self.add(events.decision(found, events.When(**self.stamp(due[1]))))  # type: ignore[arg-type]
+            for usage in settled.usages:
                 self.add(usage)
-            judgement = self.add(summary)
+            judgement = self.add(settled.summary)
             assert judgement is not None
             done.append(judgement)
         return done

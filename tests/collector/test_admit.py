@@ -191,7 +191,8 @@ def told_on(leaves: list[bytes], book: Book, truth: list[bytes]) -> list[bytes]:
             book.add(data)
     due = book.due()
     assert due is not None
-    usages, summary = book.close(*due)
+    settled = book.close(*due)
+    usages, summary = settled.usages, settled.summary
     return [*told, *map(leaf.encode, usages), leaf.encode(summary)]
 
 

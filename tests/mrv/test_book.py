@@ -111,16 +111,16 @@ def test_a_suspect_reading_covers_its_slot_and_is_not_used() -> None:
 def test_a_register_that_falls_is_signed_and_flagged() -> None:
     log = SiteLog()
     log.run(T0, T0 + MINUTE)
-    log.read("chiller-1", T0 + MINUTE, kwh=50)
+    log.read("chiller-1", T0 + MINUTE, kwh=98)
     log.read("pv-main", T0 + MINUTE, export=100.6)
     log.close()
     _, (only,) = log.judged()
-    assert only.usages[0].registers["1.8.0"].used == "-50.000"
-    assert "backward" in only.usages[0].flags
+    assert only.usages[0].registers["1.8.0"].used == "-2.000"
+    assert only.usages[0].flags == ("first", "backward", "rewind")
 
 
 def test_a_ratio_scales_the_difference_not_the_counter() -> None:
-    log = SiteLog(binding=demo_binding(settings=Settings(ratio="400/5")))
+    log = SiteLog(binding=demo_binding(settings=Settings(ratio="400/5", max_current=10_000)))
     log.run(T0, T0 + MINUTE + STEP)
     _, (only,) = log.judged()
     assert only.usages[0].registers["1.8.0"].used == "0.600"

@@ -1,9 +1,10 @@
 """Random lives of a site: whatever happens, every slot is covered once and a second program agrees.
 
 A history is a list of events: time passes with readings or failures, the agent is down, reboots without a clock, the
-clock is found, steps back or forward, a meter is exchanged. The site's own Book decides what to write, exactly as the
-agent does. After every history: the judge finds nothing, each expected slot is counted once, registers telescope to the
-energy that flowed while the meters were bound, and a Book restored from storage at any summary goes on identically.
+clock is found, steps back or forward, a meter is exchanged; counters are misread, begin anew, jump, and the meter says
+who it is. The site's own Book decides what to write, exactly as the agent does. After every history: the judge finds
+nothing, each expected slot is counted once, what was used is what the registers moved by but for what was decided
+otherwise, and a Book restored from storage at any summary goes on identically.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ events = st.lists(
         st.tuples(st.just("reboot"), st.integers(1, 9), st.integers(0, 1)),
         st.tuples(st.just("step"), st.integers(-500_000, 500_000), st.just(0)),
         st.tuples(st.just("rebind"), st.integers(0, 99), st.just(0)),
+        st.tuples(st.just("misread"), st.integers(1, 8), st.sampled_from([0, 1, 500_000])),
+        st.tuples(st.just("counter"), st.sampled_from([-1, 0, 300_000]), st.just(0)),
+        st.tuples(st.just("identity"), st.integers(1, 2), st.integers(1, 2)),
     ),
     min_size=1,
     max_size=9,
@@ -44,9 +48,11 @@ class Site:
         self.log, self.true = SiteLog(), T0
         self.wrong = 0  # wall clock minus true time
         self.known = True
+        self.shift = 0.0  # what a jump or a reset did to the counters
+        self.misread: list[float] = []
 
     def energy(self) -> float:
-        return 100 + (self.true - T0) / 1_000_000
+        return self.misread.pop() if self.misread else 100 + (self.true - T0) / 1_000_000 + self.shift
 
     def turn(self, fails: int) -> None:
         """One polling round of both meters; bit n of `fails` = meter n does not answer."""
@@ -54,13 +60,14 @@ class Site:
         slot = now // STEP * STEP
         if self.known:
             self.log.fill(slot)
+        energy = self.energy()
         for number, meter in enumerate(("chiller-1", "pv-main")):
             frontier = self.log.book.frontier(meter)
             slotted = self.known and frontier is not None and slot >= frontier
             if fails >> number & 1:
                 self.log.gap(meter, slot, slot + STEP, now=now, slotted=slotted)
             else:
-                reading = self.log.reading(meter, slot, kwh=self.energy(), slotted=slotted, late=now - slot)
+                reading = self.log.reading(meter, slot, kwh=energy, slotted=slotted, late=now - slot)
                 self.log.add(reading)
         self.log.close()
         self.true += STEP
@@ -79,6 +86,14 @@ class Site:
             self.log.clock(self.true + self.wrong - amount, ClockState.SYNCHRONISED, why="step", step=amount)
         elif name == "rebind" and self.known:
             self.log.configure(self.true + self.wrong, demo_plan(), demo_binding(serial=str(amount)))
+        elif name == "misread":
+            self.misread = [float(more)] * amount
+        elif name == "counter":
+            self.shift = {-1: -95.0 - (self.true - T0) / 1_000_000, 0: self.shift - 0.05}.get(
+                amount, self.shift + amount
+            )
+        elif name == "identity":
+            self.log.identify("chiller-1", self.true + self.wrong, serial=str(amount), firmware=str(more))
 
     def reboot(self, turns: int, *, synchronised: bool) -> None:
         self.true += 5_000
@@ -164,7 +179,10 @@ def test_without_an_exchange_the_usages_telescope(history: list[tuple[str, int, 
     _, judgements = lived([("run", 2, 0), *history]).judged()
     used = [u.registers["1.8.0"] for j in judgements for u in j.usages if u.meter == "chiller-1" and u.registers]
     assert [u.opening for u in used[1:]] == [u.closing for u in used[:-1]]
-    assert sum(Decimal(u.used) for u in used) == Decimal(used[-1].closing) - Decimal(used[0].opening)
+    moved = Decimal(used[-1].closing) - Decimal(used[0].opening)
+    assert sum(Decimal(u.used) + Decimal(u.jumped or 0) for u in used) == moved
+    if not {"misread", "counter", "identity"} & {event[0] for event in history}:
+        assert {u.jumped for u in used} == {None}, "a loss-free history: the sum of the periods is the true energy"
 
 
 @settings(max_examples=30)

@@ -39,7 +39,7 @@ buses:
   - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2, gap: 10}
 meters:
   - {id: pv-main, point: PV-AC, bus: roof, unit: 1, profile: eastron_sdm630, every: 15, serial: A1, ratio: 400/5,
-     word_order: big, answers_as: 255}
+     word_order: big, answers_as: 255, voltage: 22000, max_current: 400}
   - {id: pv-inverter, point: PV-INV, bus: roof, unit: 3, profile: sunspec_inverter_3p, every: 15, base: 40069}
 latitude: 10.82
 longitude: 106.63

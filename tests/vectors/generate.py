@@ -10,15 +10,29 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mrv import exchange, leaf
+from mrv import events, exchange, leaf
 from mrv.binding import Binding, BoundMeter, Settings
+from mrv.counter import Decision, Mark
 from mrv.exchange import Answer, Presence
-from mrv.leaf import AnyLeaf, Boot, Clock, Config, Genesis, Indicative, MeterEvent, Summary, Usage, UsedRegister
+from mrv.leaf import (
+    AnyLeaf,
+    Boot,
+    Clock,
+    Config,
+    Genesis,
+    Indicative,
+    MeterEvent,
+    Stood,
+    Summary,
+    Usage,
+    UsedRegister,
+)
 from mrv.log import b64, bundle, proof
 from mrv.log.checkpoint import Checkpoint, cosign, issue
 from mrv.log.merkle import EMPTY, consistency_proof, inclusion_proof, leaf_hash
 from mrv.log.note import COSIGNATURE, NOTE, SigningKey
 from mrv.reading import ClockState, Gap, GapReason, Reading
+from mrv.settle import Decided
 
 FILE = Path(__file__).with_name("v1.json")
 SITE = SigningKey("example.org/mrv/plant-1/k1", NOTE, bytes(range(32)))
@@ -145,6 +159,13 @@ def log() -> list[AnyLeaf]:
 
 def more() -> dict[str, AnyLeaf]:
     """Leaves outside the small log, by the kind or the case they show."""
+    jump = Decision(
+        verdict="held",
+        why="jump",
+        before=Mark(T0 + 590_000, {"2.8.0": "1004.0"}),
+        after=Mark(T0 + 600_000, {"2.8.0": "1517.0"}),
+        reads=7,
+    )
     return {
         "meter": MeterEvent(
             **stamp(T0 + 600_000),
@@ -154,6 +175,34 @@ def more() -> dict[str, AnyLeaf]:
             who="Nguyen Van A, MRV officer",
             details={"display.2.8.0": "18341.2", "made": str(T0 + 540_000), "record": leaf.digest(b"record")},
             raw={"i:74": "468f4a66"},
+        ),
+        "decision": events.decision(Decided(meter="pv-main", config=1, decision=jump), events.When(**stamp(END + 123))),
+        "usage": Usage(
+            meter="pv-main",
+            config=1,
+            start=T0,
+            end=END,
+            expected=90,
+            read=88,
+            gap=2,
+            opened=T0,
+            closed=END - 10_000,
+            registers={
+                "2.8.0": UsedRegister(
+                    opening="1000.0",
+                    closing="1523.0",
+                    used="10.0",
+                    jumped="513.0",
+                    by={"80": "4.0", "60": "6.0"},
+                    resolution="0.2",
+                )
+            },
+            flags=("first", "carried", "jump", "held", "lost"),
+            lost=10_000,
+            holds={"jump": T0 + 600_000},
+            suspect=END,
+            stood=Stood(boot=1, boottime=BOOTTIME_0 + 890_123, clock=ClockState.SYNCHRONISED),
+            ratio="60",
         ),
     }
 
