@@ -95,9 +95,9 @@ def limits(profile: Profile | None, settings: Settings, every_s: int) -> Limits:
             scales[MEASURANDS[name].obis] = _scale(value)
     return Limits(
         power=ROOT_3 * volts * amps * MARGIN / 1000,
-        refresh=0,
+        refresh=(profile.timing.refresh or 0) if profile and profile.timing else 0,
         every=every_s * 1000,
-        identifiable=False,
+        identifiable=profile is not None and bool(profile.serial_number or profile.fingerprint),
         scales=scales,
         factor=settings.factor,
     )
@@ -105,7 +105,9 @@ def limits(profile: Profile | None, settings: Settings, every_s: int) -> Limits:
 
 def voltage(settings: Settings) -> Fraction:
     """Nominal volts between lines, at the primary side."""
-    return Fraction(settings.voltage or LOW_VOLTAGE)
+    if settings.voltage:
+        return Fraction(settings.voltage)
+    return Fraction(settings.vt_ratio.partition("/")[0]) if settings.vt_ratio else Fraction(LOW_VOLTAGE)
 
 
 def current(settings: Settings) -> Fraction:
@@ -116,12 +118,13 @@ def current(settings: Settings) -> Fraction:
 
 
 def _scale(value: Value) -> Scale:
-    """How the register counts. With a scale register the size of a count is not known here, so no modulus is."""
+    """How the register counts. Scaled by another register, the size of a count is not known here, nor its modulus."""
     count = Fraction(value.scale) * NANO
-    known = value.scale_register is None
+    known = value.scale_register is None and not value.scaled_by
+    coarse = int(Fraction(value.resolution) * NANO) if value.resolution else 0
     return Scale(
-        step=10 ** (DECIMALS - value.decimals),
-        mantissa=_MANTISSA.get(value.type) if known else None,
+        step=max(coarse, 10 ** (DECIMALS - value.decimals)),
+        mantissa=_MANTISSA.get(value.type) if known and not value.plus else None,
         count=abs(count),
         modulus=int(value.modulus * count) if value.modulus and known else None,
     )
