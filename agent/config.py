@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from drivers import profiles, wiring
+from drivers import commission_gate, profiles, wiring
 from drivers.wiring import Site
 from mrv import leaf, strict
 from mrv import plan as plans
@@ -54,6 +54,10 @@ def load(folder: Path) -> Setup:
     library = profiles.library()
     site = plan = None
     try:
+        library = profiles.beside(folder)
+    except MrvError as error:
+        faults += error.faults
+    try:
         site = wiring.load(_text(folder / SITE_FILE), SITE_FILE, library)
     except MrvError as error:
         faults += error.faults
@@ -62,7 +66,7 @@ def load(folder: Path) -> Setup:
     except MrvError as error:
         faults += error.faults
     if site:
-        faults += _cosigner_faults(site)
+        faults += (*_cosigner_faults(site), *_not_compared(site, folder, library))
     if site is None or plan is None:
         raise BadInput(*faults)
     raise_all([*faults, *_between(site, plan, library)])
@@ -102,6 +106,20 @@ def _cosigner_faults(site: Document[Site]) -> Iterator[Fault]:
         except MrvError as error:
             where = site.where("collector", "cosigners", index)
             yield from (fault(f.code, where, **f.params) for f in error.faults)
+
+
+def _not_compared(site: Document[Site], folder: Path, library: dict[str, Profile]) -> Iterator[Fault]:
+    """Meters with an experimental profile that nobody has compared with their display."""
+    for index, meter in enumerate(site.value.meters):
+        where = site.where("meters", index, "profile")
+        try:
+            record = commission_gate.kept(folder, meter.id)
+        except MrvError as error:
+            yield from (fault(f.code, where, **f.params) for f in error.faults)
+            continue
+        refused = commission_gate.refusal(meter.id, library[meter.profile], meter.settings, record)
+        if refused:
+            yield fault(refused.code, where, **refused.params)
 
 
 def _between(site: Document[Site], plan: Document[MonitoringPlan], library: dict[str, Profile]) -> Iterator[Fault]:

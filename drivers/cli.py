@@ -18,6 +18,10 @@ from mrv.errors import MrvError, Refused
 
 #: In the order of a day at the factory. Each is a module of drivers.commands with `add(commands)`.
 COMMANDS = (
+    "scan",
+    "probe",
+    "watch",
+    "commission",
     "profiles",
     "simulate",
 )

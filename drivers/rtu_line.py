@@ -66,6 +66,8 @@ class RtuBus(LineBus):
         super().__init__(where, self._connect, timeout=timeout, retries=retries, budget=int(budget))
         #: The adapter hears itself: its own questions come back, and are taken off.
         self.echoes = False
+        #: How often bytes came that belong to no question: late replies, or a second meter with the same id.
+        self.strays = 0
         self._opener, self._manners = opener, manners
 
     def _connect(self) -> _Connection:
@@ -129,6 +131,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard_at = _now()
         if self._asked is None:
+            self._bus.strays += 1
             self._doubt = True
         else:
             self._buffer += data
@@ -218,6 +221,7 @@ class _Connection(asyncio.Protocol):
             if verdict.size:
                 self._bus.echoes |= bool(verdict.echo)
                 self._doubt = len(self._buffer) > verdict.size
+                self._bus.strays += self._doubt
                 return self._buffer[verdict.echo + 1 : verdict.size - 2]
             if verdict.flaw:
                 raise Garbled(fault("meter.garbled", where, flaw=verdict.flaw, bytes=self._buffer[:16].hex()))

@@ -73,7 +73,14 @@ def likely(settings: Iterable[tuple[Setting, int]]) -> tuple[Setting, ...]:
     weights: dict[Setting, int] = {}
     for setting, weight in settings:
         weights[setting] = weights.get(setting, 0) + weight
-    return tuple(sorted(weights, key=lambda setting: (-weights[setting], str(setting.speed), setting.unit)))
+    return tuple(sorted(weights, key=lambda setting: (-weights[setting], _rarity(setting.speed), setting.unit)))
+
+
+def _rarity(speed: Speed | None) -> tuple[int, int, int]:
+    """How seldom a speed is seen."""
+    if speed is None:
+        return (0, 0, 0)
+    return (BAUDS.index(speed.baud) if speed.baud in BAUDS else len(BAUDS), PARITIES.index(speed.parity), speed.stop)
 
 
 def serial(factory: Sequence[Setting], only: Speed | None = None, patience: int | None = None) -> tuple[Ask, ...]:

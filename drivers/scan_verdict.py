@@ -7,6 +7,7 @@ that speaks DL/T645 or another protocol: it is only ever known by what its own m
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ ALIVE: frozenset[Outcome] = frozenset(("answered", "refused"))
 
 #: Reads of a meter's identity that must agree before it is believed to be one meter.
 IDENTITY_READS = 20
-#: Of these many garbled ones are more than a spike on the line.
-_TOO_MANY_GARBLED = 3
+#: Of these many garbled ones are more than a spike on the line, and so are answers with bytes behind them.
+_TOO_MANY_GARBLED, _TOO_MANY_EXTRA = 3, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +84,13 @@ def double(reads: Sequence[tuple[int, ...] | str]) -> str:
     """Why these reads of one identity cannot all be of one meter; empty when they can.
 
     A read is the words, or for one that failed the flaw in the bytes that came ("" for silence). `differs`: the words
-    change. `garbled`: too many replies are broken where two meters speak at once. `extra`: bytes follow a reply.
+    change to and fro (once may be a counter's high word). `garbled`: too many replies are broken where two meters speak
+    at once. `extra`: bytes follow a reply.
     """
-    words = {read for read in reads if isinstance(read, tuple)}
+    words = [read for read in reads if isinstance(read, tuple)]
     flaws = [read for read in reads if isinstance(read, str) and read]
-    if len(words) > 1:
+    if sum(before != after for before, after in itertools.pairwise(words)) > 1:
         return "differs"
-    if "extra" in flaws:
+    if flaws.count("extra") >= _TOO_MANY_EXTRA:
         return "extra"
     return "garbled" if len(flaws) >= _TOO_MANY_GARBLED else ""
-
-
-def other_master(line: str, units: Sequence[int], seconds: float, speed: Speed | None) -> Fault:
-    """Somebody else asks on this line: the refusal to transmit, with the ids that were heard."""
-    listed = ", ".join(map(str, sorted(set(units)))) or "?"
-    return fault("tool.scan_other_master", line, units=listed, seconds=f"{seconds:.0f}", speed=str(speed or ""))

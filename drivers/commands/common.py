@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from mrv.errors import Fault
 from mrv.messages import LANGUAGES, next_step, sentence, spoken, text, what
@@ -67,12 +67,13 @@ def headed(columns: Sequence[str], tongue: str) -> tuple[str, ...]:
     return tuple(text(f"tool.column_{name}", tongue) for name in columns)
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on a terminal; tab-separated lines elsewhere."""
-    if not sys.stdout.isatty():
-        print("\t".join(columns))
+def show(columns: Sequence[str], rows: Sequence[Sequence[object]], out: TextIO | None = None) -> None:
+    """A table on a terminal; tab-separated lines elsewhere. `out`: where to (default: stdout)."""
+    out = out if out is not None else sys.stdout
+    if not out.isatty():
+        print("\t".join(columns), file=out)
         for row in rows:
-            print("\t".join(map(str, row)))
+            print("\t".join(map(str, row)), file=out)
         return
     from rich.console import Console
     from rich.table import Table
@@ -81,4 +82,4 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     table = Table(*columns)
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))  # not markup: some of it is a meter's words
-    Console().print(table)
+    Console(file=out).print(table)

@@ -1,16 +1,22 @@
 """The profile library: one YAML file per meter family, shipped with the package (docs/profiles.md).
 
-Loads and nothing else; what a profile may say is `mrv.profile`. A file's name is its id.
+Loads and nothing else; what a profile may say is `mrv.profile`. A file's name is its id. A site may have profiles of
+its own beside its site.yaml (`beside`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from mrv import strict
-from mrv.errors import BadInput, fault
+from mrv.errors import BadInput, Fault, fault, raise_all
 from mrv.profile import Profile
+
+#: Folder of a site's own profiles, beside its site.yaml.
+OWN = "profiles"
 
 
 def load(text: str, source: str) -> Profile:
@@ -40,3 +46,33 @@ def _loaded() -> tuple[Profile, ...]:
 def library() -> dict[str, Profile]:
     """All profiles by id."""
     return {profile.id: profile for profile in _loaded()}
+
+
+def beside(site: Path) -> dict[str, Profile]:
+    """All profiles by id, with those of the site's own in `<site>/profiles/`.
+
+    For a meter nobody has a profile for yet. It reads like any other, but a judge counts only with what was released
+    (mrv.known), so the office needs the file too. Raises BadInput with every fault of every file; a name of the
+    library is taken.
+    """
+    found: dict[str, Profile] = dict(library())
+    faults: list[Fault] = []
+    for path in sorted((site / OWN).glob("*.yaml")):
+        where = f"{OWN}/{path.name}"
+        try:
+            profile = load(path.read_text(encoding="utf-8"), where)
+            faults += _misnamed(path, profile, where)
+            found.setdefault(profile.id, profile)
+        except (OSError, UnicodeDecodeError) as error:
+            faults.append(fault("tool.cannot_read", where, problem=error))
+        except BadInput as error:
+            faults += error.faults
+    raise_all(faults)
+    return found
+
+
+def _misnamed(path: Path, profile: Profile, where: str) -> Iterator[Fault]:
+    if profile.id != path.stem:
+        yield fault("tool.profile_file_name", where, id=profile.id)
+    if profile.id in library():
+        yield fault("tool.profile_taken", where, id=profile.id)

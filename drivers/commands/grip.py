@@ -1,0 +1,53 @@
+"""The tool's hold on a line: one event loop, a bus for each line, the lease of the line, and letting go of all of it.
+
+A person is asked between questions to a meter, so the loop runs only while something is asked. However a command ends
+(done, fault, Ctrl-C), the bus is closed and the lease given back: the agent waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, TypeVar
+
+from drivers import lines
+from drivers.bus import Bus
+from drivers.wiring import Line
+
+Result = TypeVar("Result")
+
+
+class Grip:
+    """`with Grip() as grip: grip.run(ask(grip.bus(line)))`."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+        self._held: dict[Line, Bus] = {}
+
+    def __enter__(self) -> Grip:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.let_go()
+        self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Drive the line until `work` is done. Ctrl-C cancels it, and goes through."""
+        return self._runner.run(work)
+
+    def bus(self, line: Line) -> Bus:
+        """The bus of `line`; one at the same end with other settings is let go of first."""
+        if line not in self._held:
+            for other in [held for held in self._held if held.end == line.end]:
+                self._runner.run(self._held.pop(other).close())
+            self._held[line] = lines.connect(line)
+        return self._held[line]
+
+    def let_go(self) -> None:
+        """Close every bus and give the lines back; a line is taken again when it is next needed."""
+        while self._held:
+            _, bus = self._held.popitem()
+            self._runner.run(bus.close())

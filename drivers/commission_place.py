@@ -1,0 +1,153 @@
+"""The questions about a meter that no wire answers: its name, its point, its CT, its direction, who was there.
+
+Answers are checked one by one, so that a person is told at once and a script gets the key that is wrong. What is said
+twice in `site.yaml` is refused here, before any work is put into comparing numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+
+from drivers import commission_proof as proof
+from drivers.commission_proof import DIRECT, Direction, Installation
+from drivers.commission_site import SiteFolder
+from drivers.dialogue import Dialogue
+from drivers.wiring import Line
+from mrv.binding import METER_ID, POINT_ID, RATIO
+from mrv.errors import BadInput, Refused, fault
+
+_NUMBER = re.compile(r"[0-9]{1,6}([.,][0-9]{1,3})?")
+
+
+def matching(pattern: str, code: str) -> Callable[[str], str]:
+    """Answers that look like `pattern`."""
+
+    def check(answer: str) -> str:
+        if not re.fullmatch(pattern.strip("^$"), answer):
+            raise BadInput(fault(code, "", answer=answer[:40]))
+        return answer
+
+    return check
+
+
+def name_and_point(dialogue: Dialogue, site: SiteFolder, line: Line, unit: int) -> tuple[str, str]:
+    """What the meter is called and which point it stands at. Raises Refused when either is taken, or its place is."""
+    _refuse_twice(site, {"unit": unit}, line)
+    free = site.points()
+    if free:
+        dialogue.say("points_free", points=", ".join(free))
+
+    def point(answer: str) -> str:
+        matching(POINT_ID, "tool.bad_point")(answer)
+        if site.plan and answer not in {one.id for one in site.plan.points}:
+            raise BadInput(fault("tool.point_not_in_plan", "", answer=answer, known=", ".join(free) or "-"))
+        _refuse_twice(site, {"point": answer}, line)
+        return answer
+
+    def meter(answer: str) -> str:
+        matching(METER_ID, "tool.bad_meter_id")(answer)
+        _refuse_twice(site, {"id": answer}, line)
+        return answer
+
+    chosen = dialogue.ask("point", point, default=free[0] if len(free) == 1 else None)
+    suggested = re.sub(r"[^a-z0-9]+", "-", chosen.lower()).strip("-")
+    return dialogue.ask("meter", meter, default=suggested or None), chosen
+
+
+def _refuse_twice(site: SiteFolder, meter: dict[str, object], line: Line) -> None:
+    twice = tuple(site.twice(meter, line))
+    if twice:
+        raise Refused(*twice)
+
+
+def interval(dialogue: Dialogue, usual: int) -> int:
+    """Seconds between readings."""
+
+    def check(answer: str) -> int:
+        if not answer.isdecimal() or not 1 <= int(answer) <= 3600:
+            raise BadInput(fault("tool.bad_interval", "", answer=answer[:40]))
+        return int(answer)
+
+    return dialogue.ask("every", check, default=str(usual))
+
+
+def person(dialogue: Dialogue) -> str:
+    """Who answers for what was compared."""
+    return dialogue.ask("who", matching(r"\S.{1,99}", "tool.bad_name"))
+
+
+def nameplate(dialogue: Dialogue) -> str:
+    """ "400/5", "direct", or "" for not looked at."""
+
+    def check(answer: str) -> str:
+        found = answer.replace(" ", "").lower()
+        if found in ("", DIRECT) or re.fullmatch(RATIO.strip("^$"), found):
+            return found
+        raise BadInput(fault("tool.bad_nameplate", "", answer=answer[:40]))
+
+    return dialogue.ask("nameplate", check, default="")
+
+
+def ratio(dialogue: Dialogue) -> str | None:
+    """The CT's ratio where the site has to say it; None for a meter without CTs."""
+
+    def check(answer: str) -> str | None:
+        found = answer.replace(" ", "").lower()
+        if found == DIRECT:
+            return None
+        return matching(RATIO, "tool.bad_nameplate")(found)
+
+    return dialogue.ask("ratio", check)
+
+
+def amperes(dialogue: Dialogue, phase: int) -> Fraction | None:
+    """What the clamp shows; None for not measured."""
+
+    def check(answer: str) -> Fraction | None:
+        found = answer.removesuffix("A").strip()
+        if not found:
+            return None
+        if not _NUMBER.fullmatch(found):
+            raise BadInput(fault("tool.bad_amperes", "", answer=answer[:40]))
+        return Fraction(found.replace(",", "."))
+
+    return dialogue.ask("clamp", check, default="", about=f"L{phase + 1}")
+
+
+def direction(dialogue: Dialogue) -> Direction | None:
+    """Whether the circuit takes energy or gives it now, as the technician knows it."""
+
+    def check(answer: str) -> Direction | None:
+        known: dict[str, Direction | None] = {
+            "import": "import",
+            "i": "import",
+            "export": "export",
+            "e": "export",
+            "": None,
+        }
+        if answer.lower() not in known:
+            raise BadInput(fault("tool.bad_direction", "", answer=answer[:40]))
+        return known[answer.lower()]
+
+    return dialogue.ask("direction", check, default="")
+
+
+def yes(dialogue: Dialogue, key: str, default: bool, **params: object) -> bool:
+    """A question with yes or no for an answer (in the languages of the catalogue)."""
+
+    def check(answer: str) -> bool:
+        word = answer.lower()
+        if word in ("y", "yes", "c", "có", "co"):
+            return True
+        if word in ("n", "no", "k", "không", "khong"):
+            return False
+        raise BadInput(fault("tool.bad_yes", "", answer=answer[:40]))
+
+    spelled = {name: str(value) for name, value in params.items()}
+    return dialogue.ask(key, check, default="y" if default else "n", params=spelled)
+
+
+def installation(clamps: dict[int, Fraction], plate: str, known: Direction | None) -> Installation:
+    return proof.Installation(clamps, plate, known)
