@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from collector.commands import approve, ca, enroll, export, init, records, run, sites, summaries, verify
+from collector.commands import approve, ca, enroll, export, init, records, report, run, sites, summaries, trace, verify
 from mrv.errors import MrvError, Refused
 from mrv.messages import sentence, spoken
 
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=version("mrv-agent"))
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for module in (init, run, enroll, approve, ca, sites, summaries, records, export, verify):
+    for module in (init, run, enroll, approve, ca, sites, summaries, records, report, trace, export, verify):
         module.add(commands)
     return made
 

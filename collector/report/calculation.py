@@ -51,8 +51,7 @@ class _Block:
         return self.segment.reduction is not None
 
     def unit(self, name: str) -> str:
-        # What is neither fixed, monitored nor computed is hours of the calendar.
-        return next((row.unit for row in known(self.segment) if row.symbol == name), "h")
+        return next(row.unit for row in known(self.segment) if row.symbol == name)
 
     def look(self, symbol: Symbol, item: str) -> tuple[str, Fraction]:
         """The cell of a symbol, for a formula on this page or of this item."""
@@ -257,13 +256,14 @@ def _given(block: _Block, name: str, item: str) -> Cell:
     segment = block.segment
     for row in known(segment):
         if (row.symbol, row.item) == (name, item) and row.part != "computed":
-            return _result(block.frame, row.value, block.frame.places[row.part, segment.number, name, item])
-    return Cell(value=Fraction(segment.end - segment.start, 3_600_000), style="fine")
+            # The hours of the calendar stand nowhere else.
+            place = block.frame.places.get((row.part, segment.number, name, item))
+            return _result(block.frame, row.value, place)
+    return _result(block.frame, None, None)
 
 
 def _description(block: _Block, name: str) -> str:
-    found = (row.description for row in known(block.segment) if row.symbol == name)
-    return next(found, block.frame.first("hours_of_calendar"))
+    return next(row.description for row in known(block.segment) if row.symbol == name)
 
 
 def _coherent(block: _Block) -> Values:
@@ -273,8 +273,4 @@ def _coherent(block: _Block) -> Values:
     for row in known(segment):
         if row.value is not None:
             values.setdefault((row.symbol, row.item), row.value * factor(row.unit))
-    hours = Fraction(segment.end - segment.start, 3_600_000)
-    for indexed, places in ((False, ("",)), (True, block.items)):
-        for name in _used(block, indexed=indexed):
-            values.update({(name, item): values.get((name, item), hours) for item in places})
     return values

@@ -72,7 +72,7 @@ class Frame:
 class Known:
     """One value of a segment in the methodology's unit, whichever table it stands in."""
 
-    part: Literal["ex_ante", "monitored", "computed"]
+    part: Literal["ex_ante", "monitored", "calendar", "computed"]
     symbol: str
     item: str
     unit: str
@@ -81,11 +81,13 @@ class Known:
 
 
 def known(segment: Segment) -> Iterator[Known]:
-    """Every value of `segment`: fixed, monitored (after corrections), computed, in this order."""
+    """Every value of `segment`: fixed, monitored (after corrections), of the calendar, computed, in this order."""
     for fixed in segment.ex_ante:
         yield Known(part="ex_ante", unit=fixed.symbol_unit, value=fixed.converted, **_common(fixed))
     for row in segment.monitored:
         yield Known(part="monitored", unit=row.unit, value=row.corrected, **_common(row))
+    for hours in segment.calendar:
+        yield Known(part="calendar", unit=hours.unit, value=hours.value, **_common(hours))
     for made in segment.computed:
         yield Known(part="computed", unit=made.unit, value=made.value, **_common(made))
 

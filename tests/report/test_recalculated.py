@@ -145,6 +145,14 @@ def of_methodology(method: Methodology, seed: int) -> Crediting:
                 case "calendar":
                     values[name, item] = hours
     solved = solve(method.parsed, values, ITEMS)
+    calendar = tuple(
+        ComputedRow(
+            symbol=name, item=item, description=name, unit=q.unit, equation="", value=hours / unit(q.unit).factor
+        )
+        for name, q in method.symbols.items()
+        if q.kind == "calendar"
+        for item in (ITEMS if q.per == "item" else ("",))
+    )
     computed = tuple(_computed(method, name, item, solved) for name, item in solved if (name, item) not in values)
     kg = {name: solved[name, ""] for name in ("RE_p", "PE_p", "ER_p")}
     base = crediting().segments[0]
@@ -156,6 +164,7 @@ def of_methodology(method: Methodology, seed: int) -> Crediting:
         ex_ante=tuple(fixed),
         monitored=tuple(rows),
         computed=computed,
+        calendar=calendar,
         raw_reduction=kg["ER_p"],
         reference=kg["RE_p"],
         project=kg["PE_p"],
