@@ -22,6 +22,8 @@ from mrv.measurand import Measurand
 from mrv.messages import text
 from mrv.profile import Profile, Table
 
+#: Where the reasons of the codec have their texts.
+_TEXTS = "meter"
 Words = dict[tuple[Table, int], int]
 
 
@@ -61,7 +63,7 @@ def judged(taken: Taken, earlier: Earlier | None = None) -> Judged:
 
 def why_absent(reason: str, tongue: str) -> str:
     """In words (mrv.codec)."""
-    return text("meter.absent" + f"_{reason}", tongue)
+    return text(f"{_TEXTS}.absent_{reason}", tongue)
 
 
 def requests(profile: Profile, settings: Settings, names: Sequence[str]) -> tuple[Block, ...]:
