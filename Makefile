@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
 
-.PHONY: demo test check slow format locale vectors clean
+.PHONY: demo test check slow format locale vectors wheels clean
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +35,12 @@ format: $(VENV)/ready
 locale: $(VENV)/ready
 	@for domain in $$(ls mrv/locale/*/LC_MESSAGES/*.po | xargs -n1 basename | sort -u | sed 's/\.po$$//'); do \
 		$(BIN)/pybabel --quiet compile --directory mrv/locale --domain $$domain; done
+
+# Everything an installation without a network needs: deploy/install.sh ROLE --wheels dist/wheels
+wheels: $(VENV)/ready
+	rm -rf dist/wheels
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir dist/wheels \
+		--constraint requirements/dev.txt ".[collector]"
 
 vectors: $(VENV)/ready
 	$(BIN)/python tests/vectors/generate.py

@@ -15,14 +15,14 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from agent import begin, config, health, keys, store
+from agent import begin, config, enrol, health, keys, store
 from agent.clock import Clock, Moment, SystemClock, Timekeeper
 from agent.close import Ledger
 from agent.config import Setup
@@ -32,16 +32,19 @@ from agent.publish import Publisher
 from agent.record import Recorder
 from agent.spool import Spool
 from agent.store import Store
+from agent.watchdog import Progress
 from drivers import lines
 from drivers.bus import Bus
 from drivers.meter import Meter
 from drivers.wiring import Line
 from link.mqtt import Endpoint
+from link.notify import Notifier
 from link.tls import Tls
 from mrv.errors import Fault, MrvError
 from mrv.leaf import Clock as ClockLeaf
 from mrv.log.checkpoint import Checkpoint, issue
 from mrv.log.note import SigningKey
+from mrv.period import instant
 from mrv.reading import ClockState
 from mrv.restore import restored
 
@@ -50,19 +53,20 @@ CHECKPOINT_MS = 15 * 60 * 1000
 STATUS_S = 5
 INTEGRITY_DAYS = 7
 FIRST_INTEGRITY_MIN = 10
-#: Where in the state directory the certificates lie.
-TLS = "tls"
 _log = logging.getLogger("mrv-agent")
 
 
-def run(folder: Path, state: Path) -> None:
+def run(folder: Path, state: Path, environment: Mapping[str, str]) -> None:
     """Run until SIGTERM or SIGINT. Raises MrvError when configuration, key, lock or database are not fit for it."""
     setup = config.load(folder)
     with locked(state):
         key = keys.load(state, keys.origin(setup.site.org, setup.site.site))
+        if setup.site.collector.tls:
+            enrol.door_key(state, make=False)
         log = Store(state / store.FILE)
         try:
-            asyncio.run(Daemon(setup, key, log, SystemClock(), state, site=folder).run())
+            notifier = Notifier(environment)
+            asyncio.run(Daemon(setup, key, log, SystemClock(), state, site=folder, notifier=notifier).run())
         finally:
             log.close()
 
@@ -80,6 +84,7 @@ class Daemon:
         connect: Callable[[Line, dict[int, int]], Bus] = lines.connect,
         *,
         site: Path | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self.setup = setup
         self.key = key
@@ -104,6 +109,8 @@ class Daemon:
         self.publisher: Publisher | None = None
         self._scheduler: AsyncIOScheduler | None = None
         self._last_cut = 0
+        self._notifier = notifier or Notifier({})
+        self._progress = Progress(recorded=clock.read().boottime)
 
     # -- life -------------------------------------------------------------------------------------------------
 
@@ -119,6 +126,7 @@ class Daemon:
         work: list[Coroutine[Any, Any, None]] = [self.recorder.run(), self.publisher.run()]
         tasks = [asyncio.create_task(job) for job in (*work, *(loop.run() for loop in self.loops))]
         ending = asyncio.create_task(stop.wait())
+        self._notifier.ready()
         try:
             done, _ = await asyncio.wait([*tasks, ending], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {ending}:
@@ -141,6 +149,7 @@ class Daemon:
 
     async def end(self, tasks: list[asyncio.Task[Any]]) -> None:
         """Stop asking, keep what was seen, sign it, say goodbye."""
+        self._notifier.stopping()
         if self._scheduler:
             self._scheduler.shutdown(wait=False)
         for task in tasks:
@@ -178,7 +187,9 @@ class Daemon:
         office = self.setup.site.collector
         return Publisher(
             self.setup.site.site,
-            Endpoint(host=office.host, port=office.port, tls=Tls.inside(self.state / TLS) if office.tls else None),
+            Endpoint(
+                host=office.host, port=office.port, tls=Tls.inside(self.state / enrol.FOLDER) if office.tls else None
+            ),
             self.store,
             self.clock,
             key=self.key.public,
@@ -231,6 +242,10 @@ class Daemon:
     async def _heartbeat(self) -> None:
         await self.take_up()
         self._write_status()
+        now = self.clock.read().boottime
+        self._progress = self._progress.next(now, waiting=self.recorder.waiting)
+        if self._progress.alive(now, (loop.looked for loop in self.loops)):
+            self._notifier.alive()
 
     async def take_up(self) -> None:
         """What people recorded at the site becomes leaves, each once."""
@@ -270,6 +285,8 @@ class Daemon:
         troubles = [self.foreign, self.damage, self.recorder.trouble, *self.spool.alarms()]
         if publisher:
             troubles += [publisher.mqtt.trouble, publisher.trouble, publisher.answer]
+            if files := publisher.mqtt.endpoint.tls:
+                troubles.append(enrol.ending(files, instant(now.ts)))
         return health.Status(
             state=state,
             pid=os.getpid(),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from agent.config import Setup
 from drivers.wiring import Collector
-from link.tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE
+from link.tls import CA_FILE, CERTIFICATE_FILE, KEY_FILE, Tls
 from mrv import enrolment, leaf
 from mrv.enrolment import Approval, Request
 from mrv.errors import BadInput, Fault, Refused, fault, raise_all
@@ -32,6 +32,8 @@ from mrv.log.note import COSIGNATURE, VerifyKey
 
 FOLDER = "tls"
 REQUEST_FILE = "request"
+#: The last month of a certificate is an alarm: somebody has to ask for the next one.
+WARNED = timedelta(days=30)
 
 
 def request(setup: Setup, vkey: str, door: ec.EllipticCurvePrivateKey) -> bytes:
@@ -96,6 +98,15 @@ def differences(approval: Approval, wired: Collector) -> dict[str, str]:
 def ends(approval: Approval) -> datetime:
     """When the certificate ends (UTC)."""
     return x509.load_pem_x509_certificate(approval.certificate.encode()).not_valid_after_utc
+
+
+def ending(files: Tls, now: datetime) -> Fault | None:
+    """A warning in the last month of the certificate that is in place, or that it cannot be read."""
+    try:
+        left = files.expires - now
+    except BadInput as error:
+        return error.faults[0]
+    return fault("agent.certificate_ends", str(files.certificate), days=left.days) if left < WARNED else None
 
 
 def _common_name(certificate: x509.Certificate) -> str:

@@ -96,11 +96,14 @@ class BusLoop:
         self._config = config
         self._emit = emit
         self._frontier = frontier
+        #: Boot-time ms of the last sign of life (agent/watchdog.py).
+        self.looked = time.clock.read().boottime
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             now = self._time.now()
+            self.looked = now.boottime
             waits = [(turn.wait(now, self._frontier(turn.meter)), turn) for turn in self.turns]
             due = [turn for wait, turn in waits if wait <= 0]
             if due:
@@ -120,6 +123,7 @@ class BusLoop:
 
     async def _turn(self, turn: Turn, began: Moment, budget: Budget) -> Reading | Gap:
         before = self._time.now()
+        self.looked = before.boottime
         if before.boottime - began.boottime >= turn.step:
             return self._gap(turn, began, before, GapReason.LATE)
         if not budget.allows(turn.patience, before.boottime):

@@ -47,6 +47,11 @@ class Recorder:
         self._turn = asyncio.Lock()
         self._measure()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something was handed over that is not recorded yet, for no reason given."""
+        return bool(self._waiting) and self.trouble is None
+
     def put(self, item: Clock | Round) -> None:
         """Hand over a clock leaf or a round of one bus, in the order they happened. Never waits."""
         if len(self._waiting) >= MAX_WAITING:

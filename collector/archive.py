@@ -18,8 +18,8 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from collector.schema import ALARMS, CHECKPOINTS, EVIDENCE, HEADS, INBOX, LEAVES, VERDICTS
-from link.database import Database
 from link.errors import Busy
+from link.writer import Transactions
 from mrv import leaf
 from mrv.audit import Verdict
 from mrv.book import Judgement
@@ -28,6 +28,10 @@ from mrv.log.merkle import EMPTY, Frontier, leaf_hash
 
 #: Leaves fetched by one query.
 CHUNK = 2000
+#: Messages of one topic that may wait; a site has one bundle in flight.
+MAX_WAITING = 64
+#: What another collector received and did not deal with for so long is anybody's.
+OTHERS_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,25 +87,41 @@ _KIND = msgspec.json.Decoder(_Kind)
 class Archive:
     """Reads and extends the archive in `database`. Futures and reads raise `link.errors`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions, keeper: str = "1") -> None:
+        """`keeper`: the name of this collector among those that share the database."""
         self.database = database
+        self._keeper = keeper
 
     # -- arrivals ---------------------------------------------------------------------------------------------
 
-    def keep(self, topic: str, body: bytes, at: int) -> Future[None]:
-        """Make raw bytes durable before anybody looks at them; the same bytes already waiting are kept once."""
+    def keep(self, topic: str, body: bytes, at: int) -> Future[bool]:
+        """Make raw bytes durable before anybody looks at them; the same bytes already waiting are kept once.
+
+        False: one sender has MAX_WAITING messages waiting already, which no honest one has; dropped, to be sent again.
+        """
         digest = leaf.digest(topic.encode() + b"\0" + body)
 
-        def job(connection: Connection) -> None:
-            known = connection.execute(select(INBOX.c.id).where(INBOX.c.digest == digest)).first()
-            if known is None:
-                connection.execute(insert(INBOX).values(digest=digest, topic=topic, arrived=at, body=body))
+        def job(connection: Connection) -> bool:
+            if connection.execute(select(INBOX.c.id).where(INBOX.c.digest == digest)).first() is not None:
+                return True
+            mine = select(func.count()).where(INBOX.c.topic == topic, INBOX.c.failed.is_(None))
+            if connection.execute(mine).scalar_one() >= MAX_WAITING:
+                return False
+            values = {"digest": digest, "topic": topic, "keeper": self._keeper, "arrived": at, "body": body}
+            connection.execute(insert(INBOX).values(values))
+            return True
 
         return self.database.write(job)
 
-    def waiting(self) -> Arrival | None:
-        """The oldest arrival not dealt with nor set aside."""
-        row = self._first(select(INBOX).where(INBOX.c.failed.is_(None)).order_by(INBOX.c.id).limit(1))
+    def waiting(self, now: int | None = None) -> Arrival | None:
+        """The oldest arrival not dealt with nor set aside.
+
+        With `now` (UTC ms) only such as this collector kept, or another one that has left them for OTHERS_MS.
+        """
+        query = select(INBOX).where(INBOX.c.failed.is_(None)).order_by(INBOX.c.id).limit(1)
+        if now is not None:
+            query = query.where((INBOX.c.keeper == self._keeper) | (INBOX.c.arrived < now - OTHERS_MS))
+        row = self._first(query)
         return Arrival(id=row.id, topic=row.topic, arrived=row.arrived, body=row.body) if row else None
 
     def set_aside(self, arrival: Arrival, why: str) -> Future[None]:

@@ -3,9 +3,10 @@
 key               the seed of the cosigning key, mode 0400; whoever has it can sign receipts in our name
 cosigner.vkey     the public key: it goes into every site.yaml and, for the auditor, into the project's papers
 collector.sqlite  archive and registry
+database          in place of that file: the URL of a PostgreSQL database that several collectors may share
 documents/        papers by their SHA-256, as they were handed in
 ca/               the office's certificate authority, once `ca init` made one (collector/ca.py)
-tls/              certificate and key of a collector for the broker, and the authority's certificate (link/tls.py)
+tls/NAME/         certificate and key of the collector NAME, and the authority's certificate (link/tls.py)
 spool/            changes that a command hands to the running daemon
 lock              held by the daemon, or by a command that changes something while none is running
 """
@@ -52,6 +53,15 @@ class Folder:
         return self.path / "collector.sqlite"
 
     @property
+    def server(self) -> str | None:
+        """The URL of the database server, if the records are kept there. Raises Refused when it cannot be read."""
+        path = self.path / "database"
+        try:
+            return path.read_text("utf-8").strip() if path.exists() else None
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(fault("collector.not_a_folder", str(path), problem=error)) from error
+
+    @property
     def documents(self) -> Path:
         return self.path / "documents"
 
@@ -84,8 +94,11 @@ class Identity:
         return f"{self.org}/mrv/{site}/k{epoch}"
 
 
-def create(folder: Folder, org: str) -> Identity:
-    """Make the folder and a new key. Raises BadInput for a bad name, Refused where there is a key already."""
+def create(folder: Folder, org: str, server: str | None = None) -> Identity:
+    """Make the folder and a new key; the records go to the database `server` if one is given.
+
+    Raises BadInput for a bad name, Refused where there is a key already.
+    """
     if not ORG.fullmatch(org):
         raise BadInput(fault("collector.bad_org", found=org))
     if folder.key.exists():
@@ -94,6 +107,8 @@ def create(folder: Folder, org: str) -> Identity:
     try:
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.spool.mkdir(mode=0o700, exist_ok=True)
+        if server is not None:
+            (folder.path / "database").write_text(f"{server}\n", "utf-8")
         folder.vkey.write_text(f"{identity.key.vkey}\n")
         # The key comes last: a folder without one is not yet a collector's, and `init` can be repeated.
         descriptor = os.open(folder.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
@@ -126,12 +141,16 @@ def load(folder: Folder) -> Identity:
 
 
 @contextmanager
-def locked(folder: Folder) -> Iterator[None]:
-    """Hold the folder for this process. Raises Unavailable when another one has it, or it cannot be written."""
+def locked(folder: Folder, name: str = "1") -> Iterator[None]:
+    """Hold the folder for this process, or the collector `name` of it where a database server is shared by several.
+
+    Raises Unavailable when another process has it, or it cannot be written.
+    """
+    path = folder.lock if folder.server is None else folder.lock.with_name(f"lock-{name}")
     try:
-        file = folder.lock.open("a")
+        file = path.open("a")
     except OSError as error:
-        raise Unavailable(fault("collector.folder_unusable", str(folder.lock), problem=error.strerror)) from error
+        raise Unavailable(fault("collector.folder_unusable", str(path), problem=error.strerror)) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

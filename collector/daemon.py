@@ -20,28 +20,31 @@ from queue import Empty, SimpleQueue
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from collector import spool
+from collector import database, spool
 from collector.admit import Admission
-from collector.archive import Archive, Arrival
+from collector.archive import OTHERS_MS, Archive, Arrival
 from collector.config import Folder, Identity
 from collector.enroll import carry_out, spelled
 from collector.loop import Loop
 from collector.receive import Receiver
 from collector.records import RecordRequest, overdue, record
 from collector.registry import Registry, SiteKey
-from collector.schema import METADATA, SCHEMA_VERSION
-from link.database import Database
 from link.failpoint import reach
 from link.mqtt import Endpoint, Message, Mqtt
+from link.notify import Notifier
 from mrv.errors import MrvError, Unavailable, fault
 from mrv.exchange import COLLECTOR_STATE, Presence, encode, topic
 from mrv.log.bundle import CAP
 from mrv.messages import sentence
 
 CLIENT_ID = "mrv-collector"
+#: Collectors that share a database share what arrives: each message goes to one of them (MQTT 5, 4.8.2).
+SHARED = "$share/mrv-collector/"
 #: No broker of ours passes more; a message beyond it is dropped unread.
 MAX_MESSAGE = 4 * CAP
 PRESENCE_S, SPOOL_S = 30, 1
+#: Counting a long log anew takes minutes; a piece of work that takes an hour is stuck.
+STALLED_S = 3600
 _ONLINE = encode(Presence(version=1, state="online"))
 _OFFLINE = encode(Presence(version=1, state="offline"))
 #: In one place: a late job still runs, once, and never beside itself.
@@ -57,24 +60,29 @@ def clock() -> int:
 class Daemon:
     """One running collector; the caller holds the folder's lock."""
 
-    def __init__(self, folder: Folder, identity: Identity, endpoint: Endpoint) -> None:
+    def __init__(
+        self, folder: Folder, identity: Identity, endpoint: Endpoint, notifier: Notifier | None = None, name: str = "1"
+    ) -> None:
         """Open the database. Raises link.errors."""
         self._folder = folder
+        self._notifier = notifier or Notifier({})
         self._identity = identity
-        self._database = Database(folder.database, METADATA, SCHEMA_VERSION)
-        self._archive = Archive(self._database)
+        self._database = database.opened(folder)
+        self._archive = Archive(self._database, name)
         self._registry = Registry(self._database)
         self._admission = Admission(self._archive, self._registry)
         self._mqtt = Mqtt(
             endpoint,
-            CLIENT_ID,
-            [topic("+", "up/log")],
+            f"{CLIENT_ID}-{name}",
+            [(SHARED if folder.server else "") + topic("+", "up/log"), COLLECTOR_STATE],
             self._message,
             self._link,
             will=Message(topic=COLLECTOR_STATE, payload=_OFFLINE, retain=True),
             manual_ack=True,
+            largest=2 * MAX_MESSAGE,
         )
         self._receiver = Receiver(self._archive, self._registry, identity, self._publish)
+        self._leaving = False
         self._unsaid: dict[str, bytes] = {}
         self._saying = threading.Lock()
         self._at_hand: Arrival | None = None
@@ -93,14 +101,18 @@ class Daemon:
         self._receiving.start()
         self._admitting.start()
         self._scheduler.add_job(self._present, "interval", seconds=PRESENCE_S)
+        self._scheduler.add_job(self._receiving.poke, "interval", seconds=OTHERS_MS // 1000)
         self._scheduler.add_job(self._requests, "interval", seconds=SPOOL_S)
         self._scheduler.add_job(self._integrity, "cron", hour=2, minute=17)
         self._scheduler.add_job(self._overdue, "cron", hour=7, minute=3)
         self._scheduler.start()
         self._mqtt.start()
+        self._notifier.ready()
 
     def stop(self) -> None:
         """Say goodbye and finish the work at hand."""
+        self._notifier.stopping()
+        self._leaving = True
         self._scheduler.shutdown()
         self._mqtt.publish(COLLECTOR_STATE, _OFFLINE, retain=True).wait(2)
         self._mqtt.stop()
@@ -111,6 +123,11 @@ class Daemon:
     # -- network thread ---------------------------------------------------------------------------------------
 
     def _message(self, message: Message) -> None:
+        if message.topic == COLLECTOR_STATE:
+            self._mqtt.ack(message)
+            if message.payload == _OFFLINE and not self._leaving:
+                self._present()  # one of us left, or somebody says so in our name: not all of us have
+            return
         if len(message.payload) > MAX_MESSAGE:
             _log.warning("%s: %d bytes, dropped unread", message.topic, len(message.payload))
             self._mqtt.ack(message)
@@ -118,12 +135,14 @@ class Daemon:
         kept = self._archive.keep(message.topic, message.payload, clock())
         kept.add_done_callback(lambda future: self._kept(future, message))
 
-    def _kept(self, future: Future[None], message: Message) -> None:
+    def _kept(self, future: Future[bool], message: Message) -> None:
         """On the writer thread: acknowledge what is durable; what is not comes again over a new connection."""
         if (error := future.exception()) is not None:
             _log.error("%s: not kept, the broker will send it again: %s", message.topic, error)
             self._mqtt.drop()
             return
+        if not future.result():
+            _log.warning("%s: too many messages wait already, dropped unread", message.topic)
         reach("inbox.committed")
         self._mqtt.ack(message)
         self._receiving.poke()
@@ -156,7 +175,7 @@ class Daemon:
     # -- receiving --------------------------------------------------------------------------------------------
 
     def _receive(self) -> bool:
-        arrival = self._at_hand = self._archive.waiting()
+        arrival = self._at_hand = self._archive.waiting(clock())
         if arrival is None:
             return False
         if origin := self._receiver.handle(arrival, clock()):
@@ -195,9 +214,16 @@ class Daemon:
 
     def _present(self) -> None:
         """Said again and again: anybody at the broker may have said otherwise in our name."""
+        self._heartbeat()
         self._mqtt.publish(COLLECTOR_STATE, _ONLINE, retain=True)
         if self._mqtt.trouble is not None:
             _log.warning("%s", sentence(self._mqtt.trouble))
+
+    def _heartbeat(self) -> None:
+        """Tell systemd that we live, unless a stage has been at one piece of work for far too long."""
+        begun = (stage.busy_since for stage in (self._receiving, self._admitting))
+        if all(since is None or time.monotonic() - since < STALLED_S for since in begun):
+            self._notifier.alive()
 
     def _requests(self) -> None:
         for path, request in spool.requests(self._folder):

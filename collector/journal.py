@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select
 
 from collector.schema import JOURNAL
-from link.database import Database
+from link.writer import Transactions
 from mrv import journal, leaf
 from mrv.errors import Unavailable, fault, raise_all
 from mrv.journal import Journal, Line
@@ -52,7 +52,7 @@ def _line(connection: Connection, site: str, number: int) -> Line:
     return msgspec.json.decode(connection.execute(query).scalar_one(), type=Line)
 
 
-def enter(database: Database, site: str, records: Sequence[AnyRecord], *, at: int, by: str) -> Future[None]:
+def enter(database: Transactions, site: str, records: Sequence[AnyRecord], *, at: int, by: str) -> Future[None]:
     """Put `records` behind the journal of `site`, all or none. The future raises BadInput (mrv.journal.misfits)."""
 
     def job(connection: Connection) -> None:
@@ -65,12 +65,12 @@ def enter(database: Database, site: str, records: Sequence[AnyRecord], *, at: in
     return database.write(job)
 
 
-def lines(database: Database, site: str) -> tuple[bytes, ...]:
+def lines(database: Transactions, site: str) -> tuple[bytes, ...]:
     """Every line of the journal of `site`, in order, as stored."""
     return database.read(lambda connection: _lines(connection, site))
 
 
-def held(database: Database, site: str) -> Journal:
+def held(database: Transactions, site: str) -> Journal:
     """The journal of `site`, read and checked."""
     return journal.read(lines(database, site), site)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from mrv.errors import MrvError, Unavailable
@@ -25,6 +26,8 @@ class Loop:
         self._on_error = on_error
         self._poked = threading.Event()
         self._ending = threading.Event()
+        #: Monotonic seconds when the piece of work at hand was begun; None while waiting to be poked.
+        self.busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -43,6 +46,7 @@ class Loop:
     def _run(self) -> None:
         while not self._ending.is_set():
             self._poked.clear()
+            self.busy_since = time.monotonic()
             try:
                 busy = self._step()
             except Unavailable as error:
@@ -53,6 +57,7 @@ class Loop:
                 _log.exception("%s: work put aside", self._thread.name)
                 self._escaped(error)
                 busy = True
+            self.busy_since = None
             if not busy and not self._ending.is_set():
                 self._poked.wait()
 

@@ -16,7 +16,7 @@ import msgspec
 from collector import journal
 from collector.archive import Archive
 from collector.registry import Registry
-from link.database import Database
+from link.writer import Transactions
 from mrv import period, strict
 from mrv.errors import BadInput, Fault, fault, raise_all
 from mrv.exchange import SITE_ID
@@ -36,7 +36,7 @@ class RecordRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     records: Annotated[tuple[AnyRecord, ...], msgspec.Meta(min_length=1, max_length=1000)]
 
 
-def record(request: RecordRequest, registry: Registry, database: Database, at: int) -> tuple[str, ...]:
+def record(request: RecordRequest, registry: Registry, database: Transactions, at: int) -> tuple[str, ...]:
     """Enter what `request` says at UTC ms `at`; the digests. Raises BadInput, Unavailable; then nothing was entered."""
     if request.site not in registry.sites():
         known = ", ".join(registry.sites()) or "none"
@@ -73,7 +73,7 @@ def _points(one: AnyRecord) -> Iterable[str]:
     return () if point is None else (point,)
 
 
-def overdue(database: Database, registry: Registry, archive: Archive, site: str, now: int) -> tuple[Fault, ...]:
+def overdue(database: Transactions, registry: Registry, archive: Archive, site: str, now: int) -> tuple[Fault, ...]:
     """The months of `site` whose integrity check nobody signed in time, as one fault; nothing while all is well."""
     first = archive.first_admitted(site)
     if first is None:

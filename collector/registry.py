@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from collector.journal import append
 from collector.schema import APPROVALS, CHANGES, KEYS, SITES
-from link.database import Database
+from link.writer import Transactions
 from mrv.audit import Approvals
 
 
@@ -59,7 +59,7 @@ class Change:
 class Registry:
     """Reads and extends the registry in `database`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Transactions) -> None:
         self._database = database
 
     def key(self, origin: str) -> SiteKey | None:
@@ -110,14 +110,16 @@ class Registry:
         return self._rows(query if site is None else query.where(CHANGES.c.site == site))
 
     def apply(self, site: str, changes: Sequence[Change], *, who: str, at: int) -> Future[None]:
-        """Make `changes` and log each, in one transaction. The future raises link.errors.Forbidden on a conflict."""
+        """Make `changes` and log each, in one transaction; what concerns no site (the office's own certificates) has no
+        journal. The future raises link.errors.Forbidden on a conflict."""
 
         def job(connection: Connection) -> None:
             for change in changes:
                 _make(connection, change)
                 words = json.dumps(change.detail, sort_keys=True)
                 connection.execute(insert(CHANGES).values(at=at, who=who, what=change.what, site=site, detail=words))
-                append(connection, site, at=at, by=who, what=change.what, detail=change.detail)
+                if connection.execute(select(SITES).where(SITES.c.site == site)).first() is not None:
+                    append(connection, site, at=at, by=who, what=change.what, detail=change.detail)
 
         return self._database.write(job)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     DDL,
+    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -26,34 +27,51 @@ from sqlalchemy import (
 
 SCHEMA_VERSION = 2
 METADATA = MetaData()
+#: Sizes, indices and UTC milliseconds: 64 bits. SQLite gives row ids to INTEGER columns only, which are as wide.
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 
 
-def refuse(table: Table, operation: str, when: str = "1") -> None:
-    """Have SQLite itself refuse `operation` (UPDATE, UPDATE OF columns, DELETE) on rows of `table` where `when`."""
+def _ddl(statement: str) -> DDL:
+    made: DDL = DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy left its signature open
+    return made
+
+
+event.listen(
+    METADATA,
+    "before_create",
+    _ddl(
+        "CREATE OR REPLACE FUNCTION mrv_keep() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '%% keeps what it has', TG_TABLE_NAME; END $$"
+    ).execute_if(dialect="postgresql"),
+)
+
+
+def refuse(table: Table, operation: str, when: str = "1 = 1") -> None:
+    """Have the database itself refuse `operation` (UPDATE, UPDATE OF columns, DELETE) on rows where `when`."""
     name = f"{table.name}_no_{operation.lower().replace(', ', '_').replace(' ', '_')}"
-    trigger: DDL = DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy left its signature open
-        f"CREATE TRIGGER {name} BEFORE {operation} ON {table.name} WHEN {when} "
-        f"BEGIN SELECT RAISE(ABORT, '{table.name} keeps what it has'); END"
-    )
-    event.listen(table, "after_create", trigger.execute_if(dialect="sqlite"))
+    begin = f"CREATE TRIGGER {name} BEFORE {operation} ON {table.name}"
+    sqlite = f"{begin} WHEN {when} BEGIN SELECT RAISE(ABORT, '{table.name} keeps what it has'); END"
+    postgres = f"{begin} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION mrv_keep()"
+    event.listen(table, "after_create", _ddl(sqlite).execute_if(dialect="sqlite"))
+    event.listen(table, "after_create", _ddl(postgres).execute_if(dialect="postgresql"))
 
 
 SITES = Table(
     "sites",
     METADATA,
     Column("site", String(32), primary_key=True),
-    Column("tofu", Integer, nullable=False),
+    Column("tofu", NUMBER, nullable=False),
 )
 KEYS = Table(
     "keys",
     METADATA,
     Column("origin", String(255), primary_key=True),
     Column("site", ForeignKey("sites.site"), nullable=False),
-    Column("epoch", Integer, nullable=False),
+    Column("epoch", NUMBER, nullable=False),
     Column("vkey", String(400), nullable=False),
     Column("public", LargeBinary(32), nullable=False, unique=True),
-    Column("first_size", Integer, nullable=False),
-    Column("last_size", Integer),
+    Column("first_size", NUMBER, nullable=False),
+    Column("last_size", NUMBER),
     UniqueConstraint("site", "epoch"),
 )
 APPROVALS = Table(
@@ -67,8 +85,8 @@ APPROVALS = Table(
 CHANGES = Table(
     "changes",
     METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("at", Integer, nullable=False),
+    Column("id", NUMBER, primary_key=True),
+    Column("at", NUMBER, nullable=False),
     Column("who", String(64), nullable=False),
     Column("what", String(32), nullable=False),
     Column("site", String(32), nullable=False),
@@ -79,17 +97,19 @@ JOURNAL = Table(
     "journal",
     METADATA,
     Column("site", ForeignKey("sites.site"), primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
     Column("what", String(32), nullable=False),
     Column("line", LargeBinary, nullable=False),
 )
 INBOX = Table(
     "inbox",
     METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", NUMBER, primary_key=True),
     Column("digest", String(64), nullable=False, unique=True),
     Column("topic", Text, nullable=False),
-    Column("arrived", Integer, nullable=False),
+    #: Which of several collectors received it: that one deals with it first.
+    Column("keeper", String(32), nullable=False),
+    Column("arrived", NUMBER, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("failed", Text),
     sqlite_autoincrement=True,
@@ -98,14 +118,14 @@ HEADS = Table(
     "heads",
     METADATA,
     Column("origin", ForeignKey("keys.origin"), primary_key=True),
-    Column("size", Integer, nullable=False),
-    Column("forked", Integer, nullable=False),
+    Column("size", NUMBER, nullable=False),
+    Column("forked", NUMBER, nullable=False),
 )
 LEAVES = Table(
     "leaves",
     METADATA,
     Column("origin", ForeignKey("keys.origin"), primary_key=True),
-    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("idx", NUMBER, primary_key=True, autoincrement=False),
     Column("kind", String(16), nullable=False),
     Column("body", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
@@ -121,34 +141,34 @@ CHECKPOINTS = Table(
     "checkpoints",
     METADATA,
     Column("origin", ForeignKey("keys.origin"), primary_key=True),
-    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("size", NUMBER, primary_key=True, autoincrement=False),
     Column("frontier", LargeBinary, nullable=False),
     Column("note", Text, nullable=False),
-    Column("arrived", Integer, nullable=False),
+    Column("arrived", NUMBER, nullable=False),
 )
 EVIDENCE = Table(
     "evidence",
     METADATA,
     Column("origin", ForeignKey("keys.origin"), primary_key=True),
-    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("size", NUMBER, primary_key=True, autoincrement=False),
     Column("root", String(44), primary_key=True),
     Column("code", String(64), primary_key=True),
-    Column("arrived", Integer, nullable=False),
+    Column("arrived", NUMBER, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
 VERDICTS = Table(
     "verdicts",
     METADATA,
     Column("origin", ForeignKey("keys.origin"), primary_key=True),
-    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("idx", NUMBER, primary_key=True, autoincrement=False),
     Column("site", ForeignKey("sites.site"), nullable=False),
-    Column("seq", Integer, nullable=False),
-    Column("start", Integer, nullable=False),
-    Column("end", Integer, nullable=False),
+    Column("seq", NUMBER, nullable=False),
+    Column("start", NUMBER, nullable=False),
+    Column("end", NUMBER, nullable=False),
     Column("digest", String(64), nullable=False),
-    Column("admitted", Integer, nullable=False),
+    Column("admitted", NUMBER, nullable=False),
     Column("reasons", Text, nullable=False),
-    Column("at", Integer, nullable=False),
+    Column("at", NUMBER, nullable=False),
 )
 Index(
     "one_admitted_per_period",
@@ -164,9 +184,9 @@ ALARMS = Table(
     Column("origin", String(255), primary_key=True),
     Column("code", String(64), primary_key=True),
     Column("params", Text, nullable=False),
-    Column("first", Integer, nullable=False),
-    Column("last", Integer, nullable=False),
-    Column("times", Integer, nullable=False),
+    Column("first", NUMBER, nullable=False),
+    Column("last", NUMBER, nullable=False),
+    Column("times", NUMBER, nullable=False),
 )
 
 for table in (SITES, APPROVALS, CHANGES, JOURNAL, LEAVES, CHECKPOINTS, EVIDENCE):

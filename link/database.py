@@ -11,18 +11,17 @@ connections, see a snapshot and cannot write. SQLAlchemy errors end here, as `li
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from link.errors import TooNew, from_sqlite
+from link.writer import Job, Writer
 from mrv.errors import fault
 
 T = TypeVar("T")
@@ -45,67 +44,58 @@ _READER_PRAGMAS = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}", "PRAGMA trusted_sch
 class Database:
     """Owns the file. `version` is kept in PRAGMA user_version; DDL events of `metadata` (triggers) run at creation."""
 
-    def __init__(self, path: Path, metadata: MetaData, version: int) -> None:
-        """Open or create the file at `path`. Raises link.errors.*: TooNew for a file of a later version."""
+    def __init__(
+        self, path: Path, metadata: MetaData, version: int, upgrade: Callable[[Connection, int], None] | None = None
+    ) -> None:
+        """Open or create the file at `path`; `upgrade` brings one of an earlier version up to this one.
+
+        Raises link.errors.*: TooNew for a file of a later version.
+        """
         self.path = path
-        self._writer = _engine(path, _PRAGMAS, "BEGIN IMMEDIATE")
+        self._engine = _engine(path, _PRAGMAS, "BEGIN IMMEDIATE")
         self._reader = _engine(path, _READER_PRAGMAS, "BEGIN")
-        self._jobs: SimpleQueue[tuple[Callable[[Connection], Any], Future[Any]] | None] = SimpleQueue()
-        self._closing = threading.Lock()
-        self._closed = False
-        self._thread = threading.Thread(target=self._work, name=f"writer of {path.name}", daemon=True)
-        self._thread.start()
+        self._writer = Writer(path.name, self._transaction)
         try:
-            self.write(lambda connection: self._prepare(connection, metadata, version)).result()
+            self.write(lambda connection: self._prepare(connection, metadata, version, upgrade)).result()
         except BaseException:
             self.close()
             raise
 
-    def write(self, job: Callable[[Connection], T]) -> Future[T]:
+    def write(self, job: Job[T]) -> Future[T]:
         """Queue `job` for the writer thread; the future is done once it is durable, or failed and rolled back."""
-        future: Future[T] = Future()
-        with self._closing:
-            if self._closed:
-                raise RuntimeError(f"{self.path} is closed")
-            self._jobs.put((job, future))
-        return future
+        return self._writer.put(job)
 
-    def read(self, job: Callable[[Connection], T]) -> T:
+    def read(self, job: Job[T]) -> T:
         """Run `job` now, on this thread, on a snapshot. Raises link.errors.*."""
         with self._border(), self._reader.begin() as connection:
             return job(connection)
 
     def close(self) -> None:
         """Finish what is queued, then let go of the file. Calling it again does nothing."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-            self._jobs.put(None)
-        self._thread.join()
-        self._reader.dispose()
-        self._writer.dispose()
+        if self._writer.close():
+            self._reader.dispose()
+            self._engine.dispose()
 
-    def _prepare(self, connection: Connection, metadata: MetaData, version: int) -> None:
+    def _prepare(
+        self,
+        connection: Connection,
+        metadata: MetaData,
+        version: int,
+        upgrade: Callable[[Connection, int], None] | None,
+    ) -> None:
         found: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
         if found > version:
             raise TooNew(fault("link.database_too_new", str(self.path), found=found, known=version))
+        if found == 0:
+            metadata.create_all(connection)
+        elif found < version and upgrade is not None:
+            upgrade(connection, found)
         if found < version:
-            metadata.create_all(connection)  # a later version only ever adds tables
             connection.exec_driver_sql(f"PRAGMA user_version={version}")
 
-    def _work(self) -> None:
-        while (item := self._jobs.get()) is not None:
-            job, future = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                with self._border(), self._writer.begin() as connection:
-                    result = job(connection)
-            except BaseException as error:  # a job boundary: whatever it is belongs to the one who asked
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+    def _transaction(self, job: Job[Any]) -> Any:
+        with self._border(), self._engine.begin() as connection:
+            return job(connection)
 
     @contextmanager
     def _border(self) -> Iterator[None]:

@@ -52,6 +52,8 @@ class Tls:
         except (OSError, ValueError) as error:
             raise BadInput(fault("link.tls_file", str(self.ca), problem=error)) from error
         self.refresh(context)
+        if mode := self.key.stat().st_mode & 0o077:
+            raise BadInput(fault("link.tls_key_open", str(self.key), mode=f"{mode:03o}"))
         return context
 
     def refresh(self, context: ssl.SSLContext) -> None:

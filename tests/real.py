@@ -17,6 +17,7 @@ PACKAGES = {
     "mosquitto": "mosquitto",
     "go": "golang-go golang-golang-x-mod-dev",
     "openssl": "openssl",
+    "systemd-analyze": "systemd",
     "cc": "gcc libc6-dev libmodbus-dev",
     "soffice": "libreoffice-calc",
 }

@@ -19,6 +19,10 @@ HOMES = {
     "paho": ("link/mqtt.py",),
     "sqlalchemy": (
         "link/database.py",
+        "link/writer.py",
+        "link/postgres.py",
+        "collector/database.py",
+        "collector/migrations/",
         "agent/store.py",
         "collector/archive.py",
         "collector/journal.py",

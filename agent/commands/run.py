@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from typing import Any
 
 from agent.commands.common import command, state_of
@@ -19,5 +20,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
-    daemon.run(arguments.dir, state_of(arguments))
+    daemon.run(arguments.dir, state_of(arguments), os.environ)
     return 0

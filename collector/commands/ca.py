@@ -22,7 +22,7 @@ from mrv.errors import Unavailable, fault
 EXAMPLE = """examples:
   mrv-collector ca init --dir office
   mrv-collector ca broker --dir office broker.example.vn --out broker    for mosquitto: broker.pem, broker.key, ca.pem
-  mrv-collector ca office --dir office 1                                 for this collector, into office/tls
+  mrv-collector ca office --dir office 1                                 for this collector, into office/tls/1
   mrv-collector ca revoke --dir office long-an-2                         then copy office/ca/crl.pem to the broker
   mrv-collector ca list --dir office"""
 
@@ -49,7 +49,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         elif name in ("office", "revoke"):
             made.add_argument("name", help="`1` for office.1" if name == "office" else "as `ca list` shows it")
         if name in ("broker", "office"):
-            default = "C/tls" if name == "office" else "C/broker"
+            default = "C/tls/NAME" if name == "office" else "C/broker"
             made.add_argument("--out", type=Path, metavar="FOLDER", help=f"where to put the files (default: {default})")
         add_folder(made)
         add_json(made)
@@ -79,7 +79,7 @@ def _office(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.dir)
     pair = ca.load(folder.ca).office(arguments.name, now())
     names = {CERTIFICATE_FILE: pair.certificate, KEY_FILE: pair.key}
-    return _handed_out(arguments, folder, folder.tls, names, pair, f"{ca.OFFICE}{arguments.name}")
+    return _handed_out(arguments, folder, folder.tls / arguments.name, names, pair, f"{ca.OFFICE}{arguments.name}")
 
 
 def _handed_out(

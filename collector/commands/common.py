@@ -17,9 +17,8 @@ from rich.text import Text
 
 from collector.archive import Archive
 from collector.config import Folder, Identity, load
+from collector.database import opened as database_of
 from collector.registry import Registry, SiteKey
-from collector.schema import METADATA, SCHEMA_VERSION
-from link.database import Database
 from mrv.errors import BadInput, fault
 from mrv.messages import LANGUAGES
 
@@ -51,7 +50,7 @@ class Office:
 def opened(folder: Folder) -> Iterator[Office]:
     """The office in `folder`, for reading beside a running daemon or for writing under the lock."""
     identity = load(folder)
-    database = Database(folder.database, METADATA, SCHEMA_VERSION)
+    database = database_of(folder)
     try:
         yield Office(folder=folder, identity=identity, archive=Archive(database), registry=Registry(database))
     finally:

@@ -20,13 +20,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_folder(parser)
     parser.add_argument("--org", required=True, help="the organisation, as a domain name; it names every log")
+    parser.add_argument("--database", metavar="URL", help="keep the records at postgresql://user@host/name instead")
     add_json(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     folder = Folder(arguments.dir)
-    identity = create(folder, arguments.org)
+    identity = create(folder, arguments.org, arguments.database)
     with opened(folder):
         pass
     if arguments.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from dataclasses import replace
 
 from collector.broker import EmbeddedBroker
@@ -11,6 +12,7 @@ from collector.commands.common import add_folder
 from collector.config import Folder, load, locked
 from collector.daemon import Daemon, serve
 from link.mqtt import Endpoint
+from link.notify import Notifier
 from link.tls import Tls
 from mrv.errors import BadInput, fault
 from mrv.messages import text
@@ -32,7 +34,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_folder(parser)
     parser.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help="default: %(default)s")
-    parser.add_argument("--tls", action="store_true", help="encrypted, with the certificate in C/tls (`ca office`)")
+    parser.add_argument("--tls", action="store_true", help="encrypted, with the files in C/tls/NAME (see `ca office`)")
+    parser.add_argument("--name", default="1", help="of this one among collectors that share a database (default: 1)")
     parser.add_argument("--embedded-broker", action="store_true", help="run a broker in this process (extra `demo`)")
     parser.add_argument(
         "--listen", default="127.0.0.1:1883", metavar="HOST:PORT", help="of the embedded broker; default: %(default)s"
@@ -52,18 +55,18 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
     folder = Folder(arguments.dir)
-    identity = load(folder)
-    with locked(folder):
+    identity, notifier = load(folder), Notifier(os.environ)
+    with locked(folder, arguments.name):
         if not arguments.embedded_broker:
-            files = Tls.inside(folder.tls) if arguments.tls else None
-            serve(Daemon(folder, identity, replace(endpoint(arguments.broker), tls=files)))
+            files = Tls.inside(folder.tls / arguments.name) if arguments.tls else None
+            serve(Daemon(folder, identity, replace(endpoint(arguments.broker), tls=files), notifier, arguments.name))
             return 0
         broker = EmbeddedBroker(endpoint(arguments.listen))
         if broker.endpoint.host not in LOOPBACK:
             _log.warning(text("collector.open_broker", arguments.lang, endpoint=str(broker.endpoint)))
         broker.start()
         try:
-            serve(Daemon(folder, identity, broker.endpoint))
+            serve(Daemon(folder, identity, broker.endpoint, notifier))
         finally:
             broker.stop()
     return 0

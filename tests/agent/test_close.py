@@ -102,6 +102,40 @@ async def test_a_checkpoint_is_cut_whenever_a_bundle_is_full(tmp_path: Path, mon
     Verdict(tmp_path).clean()
 
 
+@pytest.mark.parametrize("synchronised", [True, False])
+async def test_a_checkpoint_is_cut_after_a_quarter_of_an_hour(tmp_path: Path, synchronised: bool) -> None:
+    """With no summary near, and also while the clock is unknown, when no period can close at all."""
+    write(tmp_path, period=3600)
+    clock = FakeClock(synchronised=True) if synchronised else FakeClock(5_000, synchronised=False)
+    signed: list[tuple[int, int]] = []
+    async with running(tmp_path, clock) as gateway:
+        for minute in range(1, 41):
+            await gateway.pass_time(60)
+            await gateway.daemon._checkpoint_by_time()
+            newest = gateway.store.newest_checkpoint()
+            if newest is not None and (not signed or signed[-1][1] != newest.size):
+                signed.append((minute, newest.size))
+                assert newest.size == gateway.store.size, "all there is"
+    assert [minute for minute, _ in signed] == [16, 32]
+    Verdict(tmp_path).clean()
+
+
+async def test_the_jobs_of_the_daemon_are_scheduled_and_again_after_the_clock_was_turned(folder: Path) -> None:
+    async with running(folder, clock := FakeClock()) as gateway:
+        daemon = gateway.daemon
+        daemon._schedule()
+        assert daemon._scheduler is not None
+        first = {job.func.__name__: job for job in daemon._scheduler.get_jobs()}
+        assert {"_heartbeat", "_checkpoint_by_time", "_check_integrity"} <= first.keys()
+        assert first["_checkpoint_by_time"].trigger.interval_length <= 60
+        clock.step(-3_600_000)
+        await gateway.pass_time(2)
+        again = {job.func.__name__: job for job in daemon._scheduler.get_jobs()}
+        assert again.keys() == first.keys()
+        assert not {job.id for job in again.values()} & {job.id for job in first.values()}
+        daemon._scheduler.shutdown(wait=False)
+
+
 async def test_a_stop_signs_everything_and_a_rollback_signs_nothing(folder: Path) -> None:
     clock = FakeClock()
     async with running(folder, clock) as gateway:

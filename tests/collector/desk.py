@@ -16,12 +16,12 @@ from typing import Any
 
 from collector.archive import Archive, Arrival
 from collector.config import Folder, create, load
+from collector.database import opened
 from collector.enroll import Request, carry_out
 from collector.receive import Receiver
 from collector.registry import Registry
-from collector.schema import METADATA, SCHEMA_VERSION
-from link.database import Database
 from link.errors import DiskError
+from link.writer import Transactions
 from mrv.errors import fault
 from mrv.exchange import Answer, answer, topic
 from mrv.log.bundle import Bundle, pack
@@ -62,17 +62,21 @@ class PaperSite:
         return pack(Bundle(**fields | changes))
 
 
-class FaultyDatabase(Database):
-    """Fails its next write on request: `before` it happened, or `after` it did."""
+class FaultyDatabase:
+    """A database that fails its next write on request: `before` it happened, or `after` it did."""
 
-    armed: str | None = None
+    def __init__(self, real: Transactions) -> None:
+        self._real = real
+        self.armed: str | None = None
+        self.read = real.read
+        self.close = real.close
 
     def write(self, job: Any) -> Future[Any]:
         mode, self.armed = self.armed, None
         if mode is None:
-            return super().write(job)
+            return self._real.write(job)
         if mode == "after":
-            super().write(job).result()
+            self._real.write(job).result()
         failed: Future[Any] = Future()
         failed.set_exception(DiskError(fault("link.disk_error", "test", problem=mode)))
         return failed
@@ -100,12 +104,12 @@ class Said:
 
 
 class Desk:
-    """Archive, registry and receiver over a real database file."""
+    """Archive, registry and receiver over a real database: a file, or `server` (the URL of a PostgreSQL one)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, server: str | None = None) -> None:
         self.folder = Folder(path / "office")
-        self.identity = load(self.folder) if self.folder.key.exists() else create(self.folder, ORG)
-        self.database = FaultyDatabase(self.folder.database, METADATA, SCHEMA_VERSION)
+        self.identity = load(self.folder) if self.folder.key.exists() else create(self.folder, ORG, server)
+        self.database = FaultyDatabase(opened(self.folder))
         self.archive = Archive(self.database)
         self.registry = Registry(self.database)
         self.said: list[Said] = []

@@ -233,11 +233,11 @@ def test_the_schema_itself_refuses_a_second_one(desk: Desk, factory: PaperSite) 
 
 
 ALTERATIONS = (
-    "UPDATE leaves SET body = x'00'",
+    "UPDATE leaves SET body = '0'",
     "DELETE FROM leaves",
     "UPDATE checkpoints SET note = ''",
     "DELETE FROM checkpoints",
-    "UPDATE evidence SET body = x''",
+    "UPDATE evidence SET body = ''",
     "UPDATE approvals SET digest = ''",
     "DELETE FROM keys",
     "UPDATE keys SET vkey = ''",

@@ -239,7 +239,10 @@ def test_a_site_that_lost_its_tail_is_told_by_our_signature(desk: Desk, site: Pa
     desk.check_world(site)
 
 
-def test_an_archive_that_was_cut_off_signs_nothing(desk: Desk, site: PaperSite, tmp_path: Path) -> None:
+def test_an_archive_that_was_cut_off_signs_nothing(tmp_path: Path) -> None:
+    """A file put back from yesterday's copy; what a server's backup does is in tests/deploy."""
+    desk, site = Desk(tmp_path), PaperSite(filler(40))
+    desk.enroll(site)
     desk.deliver(site.bundle(0, 5))
     desk.database.close()
     saved = desk.folder.database.read_bytes()

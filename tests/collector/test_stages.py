@@ -154,7 +154,8 @@ def real_broker(tmp_path: Path) -> Iterator[Mosquitto]:
 def in_process(
     tmp_path: Path, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Daemon, FaultyDatabase, PaperSite]]:
-    monkeypatch.setattr(module, "Database", FaultyDatabase)
+    real = module.database.opened
+    monkeypatch.setattr(module.database, "opened", lambda folder: FaultyDatabase(real(folder)))
     monkeypatch.setattr(module, "PRESENCE_S", 1)
     monkeypatch.setattr("collector.loop.RETRY_S", 0.05)
     desk, site = Desk(tmp_path), PaperSite(filler(40))

@@ -69,6 +69,8 @@ class SecureBroker(Mosquitto):
         folder = self.folder / "clients" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CERTIFICATE_FILE).write_bytes(pair.certificate)
+        (folder / KEY_FILE).unlink(missing_ok=True)
+        (folder / KEY_FILE).touch(0o600)
         (folder / KEY_FILE).write_bytes(pair.key)
         (folder / CA_FILE).write_bytes(self.authority.pem)
         return Tls.inside(folder)
