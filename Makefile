@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
 
-.PHONY: demo test check slow format locale vectors wheels clean
+.PHONY: demo test check slow format locale meters vectors wheels clean
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ wheels: $(VENV)/ready
 	rm -rf dist/wheels
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir dist/wheels \
 		--constraint requirements/dev.txt ".[collector]"
+
+meters: $(VENV)/ready
+	$(BIN)/mrv-meter profiles --markdown > docs/meters.md
 
 vectors: $(VENV)/ready
 	$(BIN)/python tests/vectors/generate.py

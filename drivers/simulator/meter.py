@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from drivers.simulator import identity
 from drivers.simulator import misfortune as m
 from drivers.simulator.curve import Curve
 from drivers.simulator.history import History
+from drivers.simulator.identity import Identity
 from drivers.simulator.line import Tty
 from drivers.simulator.plant import Clock, Device
 from drivers.simulator.registers import Image, Words, image
@@ -57,6 +59,13 @@ class Simulated:
         swapped = [f for f in self._faults if isinstance(f, m.Swapped) and f.begin <= t and f.profile]
         return self._profiles[swapped[-1].profile or "" if swapped else self.spec.profile]
 
+    def identity(self, t: float) -> Identity:
+        """Who hangs there at `t`."""
+        spec, swapped = self.spec, [f for f in self._faults if isinstance(f, m.Swapped) and f.begin <= t]
+        serial = (swapped[-1].serial or "87654321") if swapped else spec.serial
+        firmware = (swapped[-1].firmware or spec.firmware) if swapped else spec.firmware
+        return Identity(serial=serial or "12345678", firmware=firmware or "1.0", model=spec.model)
+
     def at(self, t: float, met: Sequence[m.Once]) -> Face:
         """The meter as a request at `t` finds it that meets `met`."""
         return Face(self, t, met)
@@ -74,7 +83,7 @@ class Simulated:
             words.update({at: before[at] for at in _part(profile, settings, torn)})
         for name in _unavailable(profile, met, t):
             words.update(_marked(profile, settings, name))
-        return words | self._further(t)
+        return identity.words(profile, settings, self.identity(t)) | words | self._further(t)
 
     def _plain(self, profile: Profile, settings: Settings, t: float, *, zeros: bool) -> Words:
         if self._replayed:
@@ -106,6 +115,12 @@ class Face:
     def read(self, table: Table, address: int, count: int) -> tuple[int, ...]:
         words = self.meter.words(self.t, self.met)
         return Image(self.meter.profile(self.t), words).read(table, address, count)
+
+    def server_id(self) -> bytes:
+        return identity.server_id(self.meter.profile(self.t), self.meter.identity(self.t))
+
+    def device_id(self) -> dict[int, bytes]:
+        return identity.device_id(self.meter.profile(self.t), self.meter.identity(self.t))
 
 
 def _history(spec: Meter, profile: Profile, clock: Clock, faults: Sequence[m.Once]) -> History:
@@ -148,21 +163,18 @@ def _modulus(profile: Profile, counts: Measurand) -> float:
 
 def _part(profile: Profile, settings: Settings, torn: m.Torn) -> Iterator[tuple[Table, int]]:
     """The addresses of the part of a value that lags behind."""
-    number, *others = profile.spans(torn.value)
+    number, *terms = profile.number_spans(torn.value)
+    scale = profile.values[torn.value].scale_register
     half = number.count // 2 or number.count
     order = profile.values[torn.value].word_order or settings.word_order or profile.word_order
     first = (torn.part == "high") == (order == "big")
-    spans = {
-        "scale": [(s.table, s.at, s.end) for s in others[-1:]],
-        "terms": [(s.table, s.at, s.end) for s in others],
-    }.get(
-        torn.part,
-        [(number.table, number.at, number.at + half) if first else (number.table, number.end - half, number.end)],
-    )
-    base = settings.base or 0
-    for table, begin, end in spans:
-        for at in range(base + begin, base + end):
-            yield table, at
+    halves = (number.at, number.at + half) if first else (number.end - half, number.end)
+    parts = {"terms": [(term.at, term.end) for term in terms], "scale": []}
+    if scale:
+        parts["scale"] = [(scale.at, scale.at + WORDS[scale.type])]
+    for begin, end in parts.get(torn.part, [halves]):
+        for at in range(settings.shift + begin, settings.shift + end):
+            yield number.table, at
 
 
 def _unavailable(profile: Profile, met: Iterable[m.Once], t: float) -> set[str]:
@@ -182,6 +194,6 @@ def _marked(profile: Profile, settings: Settings, name: str) -> Words:
     words = [int(text[i : i + 4], 16) for i in range(0, len(text), 4)]
     if (value.word_order or settings.word_order or profile.word_order) == "little":
         words.reverse()
-    if (value.byte_order or profile.byte_order) == "little":
+    if (value.byte_order or settings.byte_order or profile.byte_order) == "little":
         words = [word >> 8 | (word & 0xFF) << 8 for word in words]
-    return {(span.table, (settings.base or 0) + span.at + i): word for i, word in enumerate(words)}
+    return {(span.table, settings.shift + span.at + i): word for i, word in enumerate(words)}

@@ -23,6 +23,7 @@ from drivers.simulator.misfortune import (
     Raw,
     Rollover,
     Swapped,
+    Torn,
     UsbLoss,
 )
 from mrv import codec, strict
@@ -237,6 +238,10 @@ def _known_values(scenario: Scenario, profiles: Mapping[str, Profile]) -> Iterat
         for name in (*getattr(fault, "values", ()), *filter(None, (getattr(fault, "value", None),))):
             if name not in profile.values:
                 yield ("faults", index), "scenario.unknown", _named(name, profile.values)
+        if isinstance(fault, Torn) and fault.value in profile.values:
+            value = profile.values[fault.value]
+            if (fault.part == "scale" and value.scale_register is None) or (fault.part == "terms" and not value.plus):
+                yield ("faults", index, "part"), "scenario.no_such_part", {"value": fault.value, "part": fault.part}
         if isinstance(fault, Rollover) and fault.modulus is None:
             floats = [n for n in profile.values if "energy" in n and profile.values[n].type.startswith("float")]
             if floats:

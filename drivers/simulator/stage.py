@@ -72,7 +72,7 @@ class Played:
             return sealed(bytes((unit, 3, 0, 0, 0, 2)))
         profile = meter.profile(t)
         span = profile.span(profile.read[0])
-        address, function = (meter.spec.settings.base or 0) + span.at, 3 if span.table == "h" else 4
+        address, function = meter.spec.settings.shift + span.at, 3 if span.table == "h" else 4
         words = meter.at(t, ()).read(span.table, address, span.count)
         asked = sealed(bytes((unit, function)) + address.to_bytes(2, "big") + span.count.to_bytes(2, "big"))
         return asked + Reply(transaction=None, unit=unit, pdu=registers(function, words)).frame

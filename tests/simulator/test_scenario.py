@@ -112,6 +112,8 @@ faults:
         ("{fault: silent, line: nowhere}", "scenario.unknown"),
         ("{fault: nan, meter: tcp-meter, values: [speed]}", "scenario.unknown"),
         ("{fault: rollover, meter: tcp-meter}", "scenario.modulus_missing"),
+        ("{fault: torn, meter: tcp-meter, value: voltage_l1, part: scale, lag: 1s}", "scenario.no_such_part"),
+        ("{fault: torn, meter: tcp-meter, value: voltage_l1, part: terms, lag: 1s}", "scenario.no_such_part"),
         ("{fault: swapped, meter: tcp-meter, profile: nothing}", "meter.unknown_profile"),
         ("{fault: swapped, meter: tcp-meter, for: 3s}", "config.unknown_key"),
     ],

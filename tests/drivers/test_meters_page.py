@@ -1,0 +1,73 @@
+"""docs/meters.md is what the profiles say, and what they say of their own standing is true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import meter_cases
+import pytest
+
+from drivers import profiles
+from drivers.meters_page import STATUSES, counted, described, energy, page, serial
+from mrv.profile import Profile
+
+LIBRARY = profiles.library()
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "meters.md"
+GOLDEN = {meter_cases.load(name).profile for name in meter_cases.names()}
+#: The families whose register maps were gathered; each has at least one profile whose id begins so.
+_NAMES = """
+abb_a43_a44 abb_b21_b23_b24 abb_m1m abb_m2m_dmtme acrel_adl3000 acrel_adl400 acrel_adw300 carlogavazzi_em111_em112
+carlogavazzi_em24_ethernet carlogavazzi_em24_rs485 carlogavazzi_em330_em340 carlogavazzi_em530_em540 chint_ddsu666
+chint_dtsu666 eastron_sdm120 eastron_sdm230 eastron_sdm630 fronius_sunspec goodwe_et_dt growatt_mid_max huawei_sun2000
+ime_nemo96_legrand_emdx3 inepro_pro380 iskra_wm3m4 janitza_b21_b23_b24 janitza_umg96rm_umg604 lovato_dmg610
+mitsubishi_me96ss omron_km_n1_n2_n3 orno_we516_we517 schneider_iem3155_iem3255 schneider_pm2100_pm2200
+schneider_pm5100_pm5300_pm5500 schneider_pm8000 selec_mfm383_mfm384 siemens_pac1600 siemens_pac2200_pac3200_pac4200
+sma_sunny_tripower socomec_countis_e socomec_diris_a10_a14 sungrow_sg sunspec_inverter sunspec_meter
+"""
+FAMILIES = tuple(_NAMES.split())
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(LIBRARY.values()), "run `make meters`"
+
+
+def test_the_page_names_every_profile_with_all_its_caveats_and_sources() -> None:
+    text = page(LIBRARY.values())
+    for profile in LIBRARY.values():
+        assert f"\n## {profile.id}\n" in text
+        assert all(f"* {line}" in text for line in (*profile.caveats, *profile.sources, *profile.prerequisites))
+
+
+@pytest.mark.parametrize("profile", LIBRARY.values(), ids=lambda profile: profile.id)
+def test_a_status_is_true(profile: Profile) -> None:
+    if profile.status == "usable":
+        assert energy(profile), "usable needs an energy register"
+        assert profile.id in GOLDEN, "usable needs a case of registers whose meaning somebody else stated"
+    elif profile.status == "experimental":
+        assert energy(profile), "nothing can be commissioned without an energy register"
+    else:
+        assert profile.caveats, "the reason why it cannot be used"
+
+
+def test_counts_add_up() -> None:
+    assert sum(counted(LIBRARY.values()).values()) == len(LIBRARY)
+    assert tuple(counted(LIBRARY.values())) == STATUSES
+    assert {described(profile)["status"] for profile in LIBRARY.values()} <= set(STATUSES)
+
+
+def of(family: str) -> list[Profile]:
+    return [profile for name, profile in LIBRARY.items() if name.startswith(family)]
+
+
+@pytest.mark.skipif(not all(of(family) for family in FAMILIES), reason="not every family has its profile yet")
+def test_enough_families_can_be_read() -> None:
+    ready = [family for family in FAMILIES if any(p.status in ("usable", "experimental") for p in of(family))]
+    assert len(FAMILIES) == 43
+    assert len(ready) >= 33
+
+
+def test_serial_settings_are_said_as_a_technician_says_them() -> None:
+    assert all(
+        serial(profile) == "" or serial(profile)[0].isdigit() or "unit" in serial(profile)
+        for profile in LIBRARY.values()
+    )
