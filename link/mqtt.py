@@ -26,6 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from link import tls
 from link.tls import Tls
 from mrv.errors import BadInput, Fault, fault
+from mrv.messages import sentence
 
 KEEPALIVE_S = 30
 #: Messages paho may hold for a connection that is just going; more are refused, never swapped for older ones.
@@ -41,6 +42,9 @@ _TOLD = ("link.broker_refused", "link.subscription_refused")
 #: PUBACKs with bad news that nobody has asked for yet; older ones give way.
 _MAX_REFUSED = 256
 _log = logging.getLogger(__name__)
+_paho = _log.getChild("paho")
+# Its sentence for each attempt to reach a broker that is away; `Mqtt.trouble` says it once, in words.
+_paho.addFilter(lambda record: not str(record.msg).startswith("Client is not connected"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +209,7 @@ class Mqtt:
         if reason.is_failure and reason.value == _UNSUPPORTED_VERSION and self.modern:
             self._fall_back(client)
         elif reason.is_failure:
-            self.trouble = fault("link.broker_refused", str(self.endpoint), reason=reason)
+            self._tell(fault("link.broker_refused", str(self.endpoint), reason=reason))
         elif self._subscriptions:
             self._client.subscribe([(topic, 1) for topic in self._subscriptions])
         else:
@@ -234,12 +238,18 @@ class Mqtt:
     def _subscribed(self, _c: object, _u: object, _mid: int, reasons: list[ReasonCode], _p: object) -> None:
         refused = [t for t, reason in zip(self._subscriptions, reasons, strict=True) if reason.is_failure]
         if refused:
-            self.trouble = fault("link.subscription_refused", str(self.endpoint), topics=", ".join(refused))
+            self._tell(fault("link.subscription_refused", str(self.endpoint), topics=", ".join(refused)))
         else:
             self._change(up=True)
 
     def _unreachable(self, _c: object, _u: object) -> None:
-        self.trouble = self._distrust() or fault("link.broker_unreachable", str(self.endpoint))
+        self._tell(self._distrust() or fault("link.broker_unreachable", str(self.endpoint)))
+
+    def _tell(self, trouble: Fault) -> None:
+        """Once in the log, however often it is tried again."""
+        if self.trouble is None or self.trouble.code != trouble.code:
+            _log.warning("%s", sentence(trouble))
+        self.trouble = trouble
 
     def _distrust(self) -> Fault | None:
         """The reason, if it is one of certificates: on which side, and what OpenSSL says."""
@@ -250,9 +260,9 @@ class Mqtt:
 
     def _disconnected(self, _c: object, _u: object, _f: object, reason: ReasonCode, _p: object) -> None:
         if self.up:
-            self.trouble = fault("link.broker_lost", str(self.endpoint), reason=reason)
+            self._tell(fault("link.broker_lost", str(self.endpoint), reason=reason))
         elif self.trouble is None or self.trouble.code not in _TOLD:
-            self.trouble = self._distrust() or fault("link.broker_unreachable", str(self.endpoint))
+            self._tell(self._distrust() or fault("link.broker_unreachable", str(self.endpoint)))
         self._change(up=False)
 
     def _received(self, _c: object, _u: object, message: MQTTMessage) -> None:
@@ -292,7 +302,7 @@ def _client(client_id: str, manual_ack: bool, will: Message | None, modern: bool
         manual_ack=manual_ack,
     )
     client.suppress_exceptions = True  # a fault in a handler is logged; the network thread must outlive it
-    client.enable_logger(_log)
+    client.enable_logger(_paho)
     client.max_queued_messages_set(MAX_QUEUED)
     # Each client doubles its own first delay: sites that lost the broker together do not come back together.
     # Seconds may be fractions (they only enter arithmetic), whatever the annotation says.

@@ -12,6 +12,7 @@ from agent.config import Setup
 from mrv import leaf
 from mrv.errors import Fault, Refused, fault
 from mrv.messages import sentence
+from mrv.reading import ClockState
 
 
 def add(commands: Any) -> None:
@@ -48,8 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _notes(setup: Setup) -> list[Fault]:
     """What is allowed and probably not meant."""
-    example = config.example_cosigner()
-    return [fault("agent.example_cosigner", config.SITE_FILE)] if example in setup.site.collector.cosigners else []
+    found = []
+    if config.example_cosigner() in setup.site.collector.cosigners:
+        found.append(fault("agent.example_cosigner", config.SITE_FILE))
+    if setup.site.clock.sync == "assumed" and ClockState.INFORMATIVE not in setup.plan.clock:
+        found.append(fault("agent.clock_never_accepted", config.SITE_FILE, accepted=", ".join(setup.plan.clock)))
+    return found
 
 
 def _write(path: Path, data: bytes) -> None:

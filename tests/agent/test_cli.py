@@ -14,6 +14,7 @@ import pytest
 from fakes import FakeBus, FakeClock
 from gateway import Gateway, running, write
 
+from agent import keys
 from agent.cli import main, parser
 from agent.lock import locked
 from drivers.errors import NoReply
@@ -87,6 +88,19 @@ def test_check_tells_every_fault_for_people_and_for_scripts(capsys: pytest.Captu
     code, said, _ = run(capsys, "check", "--dir", str(tmp_path), "--json")
     assert code == 2
     assert {f["code"] for f in json.loads(said)["faults"]} == {"config.misspelt", "config.out_of_range"}
+
+
+def test_check_says_that_a_clock_is_vouched_for_in_vain(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Such a site runs for months and nothing of it is ever admitted."""
+    write(tmp_path, sync="assumed")
+    (tmp_path / "state").mkdir()
+    keys.make(tmp_path / "state", "example/mrv/demo-factory/k1")
+    code, said, _ = run(capsys, "check", "--dir", str(tmp_path), "--json")
+    assert code == 0
+    assert "agent.clock_never_accepted" in {note["code"] for note in json.loads(said)["notes"]}
+    write(tmp_path, sync="assumed", clock="[S, R, I]")
+    said = run(capsys, "check", "--dir", str(tmp_path), "--json")[1]
+    assert "agent.clock_never_accepted" not in {note["code"] for note in json.loads(said)["notes"]}
 
 
 def test_check_without_a_key_is_refused_as_run_would_be(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

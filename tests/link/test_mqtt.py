@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from brokers import Mosquitto, mosquitto, until
+from brokers import Mosquitto, free_port, mosquitto, until
 
 from link.mqtt import Endpoint, Message, Mqtt
 
@@ -123,3 +124,23 @@ def test_a_handler_that_raises_does_not_end_the_connection(broker: Mosquitto, co
         writer.mqtt.publish("a", payload).wait(5)
     until(lambda: seen == [b"1", b"2"])
     fragile.stop()
+
+
+def test_a_broker_that_is_away_is_said_once_and_in_words(caplog: pytest.LogCaptureFixture) -> None:
+    """However often it is tried again; the library's own sentence for each attempt is not for a technician."""
+    tried = 0
+
+    class Counting(Mqtt):
+        def _unreachable(self, *words: object) -> None:
+            nonlocal tried
+            tried += 1
+            super()._unreachable(*words)
+
+    mqtt = Counting(Endpoint(host="127.0.0.1", port=free_port()), "nobody-there")
+    with caplog.at_level(logging.WARNING):
+        mqtt.start()
+        until(lambda: tried >= 2)
+        mqtt.stop()
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("link.mqtt")]
+    assert len(told) == 1, told
+    assert "the broker cannot be reached" in told[0]
