@@ -2,7 +2,8 @@
 
     scenario.yaml   the plant and its faults (docs/simulator.md)
     site.yaml       how an agent is wired to it; $<line> stands for the port or path that line came to listen at
-    expected.yaml   what every poll must give: values, or a gap with its reason and the exact message
+    expected.yaml   what every poll must give: values, or a gap with its reason and the exact message; what a probe
+                    finds wrong, and what those who count take strange steps of the counters for
 
 The scenario's lines are real sockets and terminals, the drivers and the polling loop are the agent's own; only time is
 turned by hand, so a poll of every slot is there and the counters are to the digit what a constant load makes of them.
@@ -18,7 +19,7 @@ from pathlib import Path
 from string import Template
 
 import msgspec
-from fakes import FakeClock
+from fakes import NEW_YEAR, FakeClock
 
 from agent.clock import Timekeeper
 from agent.poll import BusLoop, Round, Turn
@@ -31,6 +32,8 @@ from drivers.simulator import scenario
 from drivers.simulator.scenario import Scenario
 from drivers.simulator.stage import Stage
 from mrv import strict
+from mrv.counter import Mark, Walk
+from mrv.limits import limits
 from mrv.profile import MEASURANDS
 from mrv.reading import Reading
 
@@ -52,11 +55,25 @@ class Poll(Part, frozen=True, kw_only=True):
     code: str | None = None
 
 
+class Verdict(Part, frozen=True, kw_only=True):
+    """What whoever counts takes a step of the counters for; `at` is the first reading on its far side."""
+
+    at: int
+    verdict: str
+    #: How many readings were not believed, or counted from.
+    reads: int
+    why: str = ""
+
+
 class Expected(Part, frozen=True, kw_only=True):
     """By meter: every poll, in order; and what is found wrong with the wiring when all values are read at the end."""
 
     polls: dict[str, tuple[Poll, ...]]
     found: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    #: Every step of the counters that was not taken for energy (mrv.counter).
+    decided: dict[str, tuple[Verdict, ...]] = msgspec.field(default_factory=dict)
+    #: Seconds until which polling goes on, where that is later than the last poll listed.
+    until: int = 0
     #: Real milliseconds that pass after each second, for lines that rest before they try again.
     rest: int = 0
 
@@ -73,7 +90,7 @@ class Case:
     @property
     def until(self) -> int:
         """The last poll, in seconds."""
-        return max(polls[-1].at for polls in self.expected.polls.values())
+        return max(self.expected.until, *(polls[-1].at for polls in self.expected.polls.values()))
 
 
 def names() -> list[str]:
@@ -97,6 +114,8 @@ class Told:
 
     polls: dict[str, list[Poll]] = field(default_factory=dict)
     found: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    decided: dict[str, tuple[Verdict, ...]] = field(default_factory=dict)
+    readings: list[Reading] = field(default_factory=list)
     events: list[dict[str, object]] = field(default_factory=list)
 
 
@@ -119,6 +138,7 @@ async def run(case: Case, folder: Path) -> Told:
         await _poll(case, site, buses, stage, clock, told)
         if case.expected.found:
             told.found = {name: await _accused(name, site, buses) for name in case.expected.found}
+        told.decided = {m.id: found for m in site.meters if (found := _decided(m, told.readings, case.until))}
     finally:
         for bus in buses.values():
             await bus.close()
@@ -141,6 +161,8 @@ async def _poll(case: Case, site: wiring.Site, buses: dict, stage: Stage, clock:
         for leaf in leaves:
             slot = leaf.slot if isinstance(leaf, Reading) else leaf.start
             poll = sources[leaf.meter].poll(leaf, at=((slot or 0) - begun) // 1000)
+            if isinstance(leaf, Reading):
+                told.readings.append(leaf)
             told.polls.setdefault(leaf.meter, []).append(poll)
 
     loops = []
@@ -174,6 +196,18 @@ async def _accused(name: str, site: wiring.Site, buses: dict) -> tuple[str, ...]
     whole = msgspec.structs.replace(LIBRARY[meter.profile], read=tuple(LIBRARY[meter.profile].values))
     sample = await Meter(bound, whole, buses[meter.bus], meter.unit).read()
     return tuple(found.code for found in wiring_checks.findings(sample.values))
+
+
+def _decided(meter: wiring.Meter, readings: list[Reading], until: int) -> tuple[Verdict, ...]:
+    """What agent, office and auditor take the steps of its counters for."""
+    walk = Walk(limits(LIBRARY[meter.profile], meter.settings, meter.every), None)
+    for reading in (reading for reading in readings if reading.meter == meter.id and reading.slot is not None):
+        walk.see(Mark(reading.slot or 0, reading.registers, reading.boot, reading.boottime, reading.clock))
+    walk.finish(NEW_YEAR + until * 1000, ended=False)
+    return tuple(
+        Verdict(at=(d.after.slot - NEW_YEAR) // 1000, verdict=d.verdict, reads=d.reads, why=d.why)
+        for d in walk.decisions
+    )
 
 
 class Watched:
