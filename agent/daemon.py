@@ -15,8 +15,9 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,21 @@ from agent import begin, config, enrol, health, keys, store
 from agent.clock import Clock, Moment, SystemClock, Timekeeper
 from agent.close import Ledger
 from agent.config import Setup
+from agent.fresh import Freshness
 from agent.lock import locked
-from agent.poll import BusLoop, Turn
+from agent.poll import BusLoop, never
 from agent.publish import Publisher
 from agent.record import Recorder
+from agent.sleep import Sleep
 from agent.spool import Spool
 from agent.store import Store
+from agent.turn import Turn
 from agent.watchdog import Progress
-from drivers import lines
+from drivers import lines, sun
 from drivers.bus import Bus
+from drivers.lease import Tenant
 from drivers.meter import Meter
-from drivers.wiring import Line
+from drivers.wiring import Line, RtuLine, Site
 from link.mqtt import Endpoint
 from link.notify import Notifier
 from link.tls import Tls
@@ -71,6 +76,13 @@ def run(folder: Path, state: Path, environment: Mapping[str, str]) -> None:
             log.close()
 
 
+def night(site: Site) -> Callable[[int], bool]:
+    """Whether it is too dark for an inverter at UTC ms; never, while nobody has said where the site is."""
+    if site.latitude is None or site.longitude is None:
+        return never
+    return partial(sun.dark, latitude=float(site.latitude), longitude=float(site.longitude))
+
+
 class Daemon:
     """One run of the agent."""
 
@@ -83,6 +95,7 @@ class Daemon:
         state: Path,
         connect: Callable[[Line, dict[int, int]], Bus] = lines.connect,
         *,
+        rent: Callable[[Line, Callable[[], Awaitable[None]]], Tenant] = Tenant,
         site: Path | None = None,
         notifier: Notifier | None = None,
     ) -> None:
@@ -92,6 +105,7 @@ class Daemon:
         self.clock = clock
         self.state = state
         self._connect = connect
+        self._rent = rent
         self.damage: Fault | None = None
         self.foreign: Fault | None = None
         book = restored(log, verify=False)
@@ -104,6 +118,7 @@ class Daemon:
             announce=self._clock_changed,
         )
         self.buses: dict[str, Bus] = {}
+        self.tenants: dict[str, Tenant] = {}
         self.loops: list[BusLoop] = []
         self.spool = Spool(site or state.parent, [meter.id for meter in setup.site.meters])
         self.publisher: Publisher | None = None
@@ -157,6 +172,8 @@ class Daemon:
         await asyncio.gather(*tasks, return_exceptions=True)
         for bus in self.buses.values():
             await bus.close()
+        for tenant in self.tenants.values():
+            await tenant.leave()
         try:
             await self.recorder.drain()
             await self.recorder.checkpoint(self.time.now(), clean=True)
@@ -173,14 +190,33 @@ class Daemon:
         bound = {meter.meter: meter for meter in self.setup.binding.meters}
         turns: dict[str, list[Turn]] = {line.id: [] for line in site.buses}
         self.buses = {line.id: self._connect(line, lines.quirks(site, line.id)) for line in site.buses}
+        self.tenants = {line.id: self._rent(line, self.buses[line.id].close) for line in site.buses}
+        direct = {line.id for line in site.buses if isinstance(line, RtuLine)}
         for meter in site.meters:
-            source = Meter(bound[meter.id], self.setup.profiles[meter.profile], self.buses[meter.bus], meter.unit)
-            turns[meter.bus].append(Turn(meter=meter.id, every=meter.every, source=source))
+            profile = self.setup.profiles[meter.profile]
+            turns[meter.bus].append(
+                Turn(
+                    meter=meter.id,
+                    every=meter.every,
+                    source=Meter(bound[meter.id], profile, self.buses[meter.bus], meter.unit),
+                    sleep=Sleep() if profile.kind == "inverter" else None,
+                    freshness=None if meter.bus in direct else Freshness(),
+                )
+            )
         number = self.ledger.book.config.number if self.ledger.book.config else 0
         self.loops = [
-            BusLoop(listed, self.time, config=number, emit=self.recorder.put, frontier=self.ledger.frontier)
-            for listed in turns.values()
-            if listed
+            BusLoop(
+                turns[line.id],
+                self.time,
+                config=number,
+                emit=self.recorder.put,
+                frontier=self.ledger.frontier,
+                retries=line.retries,
+                ours=self.tenants[line.id].ours,
+                dark=night(site),
+            )
+            for line in site.buses
+            if turns[line.id]
         ]
 
     def _publisher(self) -> Publisher:

@@ -7,8 +7,9 @@ made by whoever prints them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,21 +20,42 @@ from mrv.errors import BadInput, Fault, fault
 from mrv.reading import ClockState, GapReason
 
 if TYPE_CHECKING:  # `status` must not load the database and the bus to read a small file
-    from agent.poll import BusLoop, Turn
+    from agent.poll import BusLoop
     from agent.store import Backlog
+    from agent.turn import Turn
+    from drivers.lease import Tenant
 
 FILE = "status.json"
 #: The file is written every five seconds; older than this (ms), what it says may not be true any more.
 SILENT_MS = 30_000
 
 
+class MeterState(StrEnum):
+    """How a meter is doing. Only `failing`, `quarantined` and `stale` ask for somebody."""
+
+    OK = "ok"
+    WAITING = "waiting"  # not asked yet
+    FAILING = "failing"  # did not answer the last time
+    QUARANTINED = "quarantined"  # has not answered for long, and is only asked now and then
+    ASLEEP = "asleep"  # an inverter at night
+    WAKING = "waking"  # an inverter whose answers are not believed yet
+    STALE = "stale"  # its gateway answers with old values
+    MAINTENANCE = "maintenance"  # its line is lent to the meter tool
+
+
 class Meter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One meter: its last reading (UTC ms), how long that took (ms), and for how many turns it has been failing."""
+    """One meter: its last reading (UTC ms), how long that took (ms), and for how many turns it has been failing.
+
+    `answers` and `errors` count what it gave since the agent started: answers, and slots without a reading by reason.
+    """
 
     last_read: int | None
     latency: int
+    state: MeterState = MeterState.OK
     failures: int = 0
     why: GapReason | None = None
+    answers: int = 0
+    errors: dict[GapReason, int] = {}
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +108,39 @@ def meters(loops: Iterable[BusLoop]) -> dict[str, Meter]:
 
 def _meter(turn: Turn) -> Meter:
     patience = turn.patience
-    return Meter(last_read=turn.last_read, latency=patience.latency, failures=patience.failures, why=patience.reason)
+    return Meter(
+        last_read=turn.last_read,
+        latency=patience.latency,
+        state=_state(turn),
+        failures=patience.failures,
+        why=patience.reason,
+        answers=patience.answers,
+        errors=dict(patience.errors),
+    )
+
+
+def _state(turn: Turn) -> MeterState:
+    states = (
+        (turn.lent, MeterState.MAINTENANCE),
+        (turn.patience.quarantined, MeterState.QUARANTINED),
+        (turn.patience.failures > 0, MeterState.FAILING),
+        (turn.sleeping, MeterState.ASLEEP),
+        (turn.sleep is not None and turn.sleep.waking, MeterState.WAKING),
+        (turn.freshness is not None and turn.freshness.stale, MeterState.STALE),
+        (not turn.patience.answers, MeterState.WAITING),
+    )
+    return next((state for holds, state in states if holds), MeterState.OK)
+
+
+def troubles(loops: Iterable[BusLoop], tenants: Iterable[Tenant]) -> Iterator[Fault]:
+    """What is wrong on the lines beyond a meter that does not answer."""
+    for tenant in tenants:
+        if tenant.trouble is not None and not tenant.lent:
+            yield tenant.trouble
+    for loop in loops:
+        for turn in loop.turns:
+            if turn.freshness is not None and turn.freshness.stale:
+                yield fault("agent.meter_stale", turn.meter)
 
 
 def alarms(faults: Iterable[Fault | None]) -> tuple[Alarm, ...]:

@@ -7,12 +7,16 @@ its back-off is over, and only one such probe per round. So any number of dead m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 
+from drivers.bus import Effort
 from mrv.reading import GapReason
 
 FIRST_BACKOFF_MS = 10_000
 LONGEST_BACKOFF_MS = 300_000
+#: The least time an answer is given to come, whatever else a round has waited for.
+LEAST_MS = 200
 
 
 @dataclass(slots=True)
@@ -24,15 +28,30 @@ class Patience:
     resume: int = 0
     latency: int = 0
     reason: GapReason | None = None
+    #: Its last turn passed without its being asked.
+    quarantined: bool = False
+    #: Answers, and slots without one by reason, since the agent started.
+    answers: int = 0
+    errors: Counter[GapReason] = field(default_factory=Counter)
+
+    @property
+    def proven(self) -> bool:
+        """The last thing it did was to answer."""
+        return self.answers > 0 and not self.failures
 
     def answered(self, took: int) -> None:
         """Healed by the first success."""
-        self.failures, self.cost, self.resume, self.reason = 0, 0, 0, None
+        self.failures, self.cost, self.resume, self.reason, self.quarantined = 0, 0, 0, None, False
         self.latency = took
+        self.answers += 1
+
+    def excused(self) -> None:
+        """Its silence is no failure."""
+        self.failures, self.resume, self.reason, self.quarantined = 0, 0, None, False
 
     def failed(self, reason: GapReason, took: int, now: int) -> None:
         self.failures += 1
-        self.cost, self.reason = took, reason
+        self.cost, self.reason, self.quarantined = took, reason, False
         self.resume = now + min(FIRST_BACKOFF_MS << min(self.failures - 1, 5), LONGEST_BACKOFF_MS)
 
 
@@ -46,12 +65,22 @@ class Budget:
 
     def allows(self, patience: Patience, now: int) -> bool:
         """Whether to ask this meter now."""
-        if not patience.failures or self.spent + patience.cost <= self.limit:
+        if not patience.failures or self.affords(patience):
             return True
         if self.probed or now < patience.resume:
+            patience.quarantined = True
             return False
         self.probed = True
         return True
+
+    def affords(self, patience: Patience) -> bool:
+        """Whether what this meter's silence costs is still there."""
+        return self.spent + patience.cost <= self.limit
+
+    def effort(self, patience: Patience, *, again: bool = False) -> Effort:
+        """How hard to try: as hard as its line can for a meter that answers, within what is left for any other."""
+        left = None if patience.proven else max(LEAST_MS, self.limit - self.spent)
+        return Effort(first=not again, again=again, within=left)
 
     def spend(self, took: int) -> None:
         """A failure in this round kept the others waiting for `took` ms."""

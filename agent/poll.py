@@ -4,83 +4,45 @@ Slots are recomputed from wall time before every turn, waiting is on monotonic t
 (meter, slot) gets a reading, or a gap with its reason. Slots that pass without a turn are nobody's here; the ledger
 finds and explains them (agent/close.py). While the clock is unsynchronised turns are counted on boot time and leaves
 carry no slot. A loop never waits for the disk and knows nothing of periods, MQTT or SQLite.
+
+Fairness: in a round everybody is asked once, those that answered last time first; only then are those that were silent
+asked again, within what the round may spend on them (agent/patience.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
 
 from agent.clock import Moment, Timekeeper
-from agent.patience import Budget, Patience
+from agent.patience import Budget
+from agent.turn import Sample, Turn
 from drivers.errors import MeterError
-from mrv.period import slot_of
 from mrv.reading import ClockState, Gap, GapReason, Reading
 
-#: Longest wait (ms) before the clock is looked at again.
+#: Longest wait (ms) before the clock, and the line, are looked at again.
 LOOK_AGAIN_MS = 1000
-#: A turn may begin this late (ms), and never later than half its interval.
-LATEST_MS = 10_000
+#: After these a second try may help.
+_SILENCES = frozenset({GapReason.TIMEOUT, GapReason.GARBLED})
 
 Round = tuple[Reading | Gap, ...]
 
 
-class Sample(Protocol):
-    """What reading a meter once gives (drivers.meter)."""
-
-    @property
-    def raw(self) -> dict[str, str]: ...
-    @property
-    def registers(self) -> dict[str, str]: ...
+async def always() -> bool:
+    """A line nobody else wants."""
+    return True
 
 
-class Readable(Protocol):
-    """A meter on its bus. `read` raises drivers.errors.MeterError, bounded in time by the bus's own timeouts."""
-
-    async def read(self) -> Sample: ...
-
-
-@dataclass(slots=True, kw_only=True)
-class Turn:
-    """One meter of a bus and where it stands: the last slot (or boot-time tick) it had a turn for."""
-
-    meter: str
-    every: int
-    source: Readable
-    last: int = -1
-    last_tick: int = -1
-    last_read: int | None = None
-    patience: Patience = field(default_factory=Patience)
-
-    @property
-    def step(self) -> int:
-        """The interval in ms."""
-        return self.every * 1000
-
-    def slot(self, now: Moment) -> int:
-        """The slot, or while the clock is unknown the boot-time tick, that `now` lies in."""
-        return slot_of(now.boottime if now.state is ClockState.UNKNOWN else now.ts, self.every)
-
-    def wait(self, now: Moment, frontier: int) -> int:
-        """How long (ms) until this meter's next turn; 0 when it is due."""
-        unknown = now.state is ClockState.UNKNOWN
-        at, slot = (now.boottime if unknown else now.ts), self.slot(now)
-        begun = slot <= self.last_tick if unknown else slot <= self.last or slot < frontier
-        if begun or at - slot > min(LATEST_MS, self.step // 2):
-            return max(slot + self.step, 0 if unknown else frontier) - at
-        return 0
-
-    def take(self, now: Moment) -> None:
-        """Note that the turn of `now` is being had."""
-        if now.state is ClockState.UNKNOWN:
-            self.last_tick = self.slot(now)
-        else:
-            self.last = self.slot(now)
+def never(_: int) -> bool:
+    """The night of a site whose place is not known."""
+    return False
 
 
 class BusLoop:
-    """Polls the meters of one bus for ever. `frontier(meter)` is the first slot nobody has covered yet."""
+    """Polls the meters of one bus for ever. `frontier(meter)` is the first slot nobody has covered yet.
+
+    `retries`: whether the line may ask a silent meter again within a slot. `ours` tells whether the line is not lent
+    (drivers.lease), `dark` whether it is night at the site at UTC ms.
+    """
 
     def __init__(
         self,
@@ -90,6 +52,9 @@ class BusLoop:
         config: int,
         emit: Callable[[Round], None],
         frontier: Callable[[str], int],
+        retries: int = 1,
+        ours: Callable[[], Awaitable[bool]] = always,
+        dark: Callable[[int], bool] = never,
     ) -> None:
         self.turns = list(turns)
         self._time = time
@@ -98,10 +63,14 @@ class BusLoop:
         self._frontier = frontier
         #: Boot-time ms of the last sign of life (agent/watchdog.py).
         self.looked = time.clock.read().boottime
+        self._retries = retries
+        self._ours = ours
+        self._dark = dark
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            await self._ours()
             now = self._time.now()
             self.looked = now.boottime
             waits = [(turn.wait(now, self._frontier(turn.meter)), turn) for turn in self.turns]
@@ -112,35 +81,86 @@ class BusLoop:
                 await self._time.clock.sleep(min(LOOK_AGAIN_MS, *(wait for wait, _ in waits)))
 
     async def _round(self, due: list[Turn], began: Moment) -> Round:
-        """Read every due meter once, those that answered last time first."""
-        budget = Budget(min(turn.step for turn in due) // 2)
-        leaves = []
+        """Ask every due meter once, then the newly silent ones again."""
+        budget = Budget(min(turn.step for turn in self.turns) // 2)
+        leaves: list[Reading | Gap] = []
+        silent: list[tuple[Turn, Gap]] = []
         for turn in due:
             turn.take(began)
-        for turn in sorted(due, key=lambda turn: turn.patience.failures):
-            leaves.append(await self._turn(turn, began, budget))
+        for turn in sorted(due, key=lambda turn: turn.patience.failures or turn.sleeping):
+            leaf = await self._turn(turn, began, budget)
+            if isinstance(leaf, Gap) and self._once_more(turn, leaf):
+                silent.append((turn, leaf))
+            else:
+                leaves.append(leaf)
+        for turn, gap in silent:
+            leaves.append(await self._again(turn, gap, began, budget))
+        for leaf in leaves:
+            self._count(leaf)
         return tuple(leaves)
+
+    def _once_more(self, turn: Turn, gap: Gap) -> bool:
+        return bool(self._retries) and turn.patience.failures == 1 and gap.why in _SILENCES
+
+    def _count(self, leaf: Reading | Gap) -> None:
+        if isinstance(leaf, Gap):
+            turn = next(turn for turn in self.turns if turn.meter == leaf.meter)
+            turn.patience.errors[leaf.why] += 1
+
+    def _night(self, now: Moment) -> bool:
+        """A clock that is not set knows neither day nor night."""
+        return now.state is not ClockState.UNKNOWN and self._dark(now.ts)
 
     async def _turn(self, turn: Turn, began: Moment, budget: Budget) -> Reading | Gap:
         before = self._time.now()
         self.looked = before.boottime
         if before.boottime - began.boottime >= turn.step:
             return self._gap(turn, began, before, GapReason.LATE)
+        if turn.sleep and turn.sleep.rests(before.boottime, dark=self._night(before)):
+            return self._gap(turn, began, before, GapReason.ASLEEP)
         if not budget.allows(turn.patience, before.boottime):
             return self._gap(turn, began, before, GapReason.QUARANTINED)
+        return await self._ask(turn, began, before, budget)
+
+    async def _again(self, turn: Turn, gap: Gap, began: Moment, budget: Budget) -> Reading | Gap:
+        """The second try of a meter that was silent for the first time; `gap` stands when there is no time for it."""
+        before = self._time.now()
+        self.looked = before.boottime
+        if before.boottime - began.boottime >= turn.step or not budget.affords(turn.patience):
+            return gap
+        return await self._ask(turn, began, before, budget, again=True)
+
+    async def _ask(
+        self, turn: Turn, began: Moment, before: Moment, budget: Budget, *, again: bool = False
+    ) -> Reading | Gap:
+        if not await self._ours():
+            turn.lent = True
+            return self._gap(turn, began, before, GapReason.MAINTENANCE)
         try:
-            sample = await turn.source.read()
+            sample = await turn.source.read(budget.effort(turn.patience, again=again))
         except MeterError as error:
-            after = self._time.now()
-            took = after.boottime - before.boottime
-            budget.spend(took)
-            turn.patience.failed(error.reason, took, after.boottime)
-            return self._gap(turn, began, after, error.reason, error.raw)
+            return self._failed(turn, began, before, budget, error, again=again)
         after = self._time.now()
         turn.patience.answered(after.boottime - before.boottime)
+        if not turn.believes(sample):
+            return self._gap(turn, began, after, GapReason.ASLEEP, sample.raw)
         return self._reading(turn, began, after, sample)
 
+    def _failed(
+        self, turn: Turn, began: Moment, before: Moment, budget: Budget, error: MeterError, *, again: bool
+    ) -> Gap:
+        after = self._time.now()
+        took = after.boottime - before.boottime
+        budget.spend(took)
+        if turn.sleep and turn.sleep.excuses(error.reason, after.boottime, dark=self._night(after)):
+            turn.patience.excused()
+            return self._gap(turn, began, after, GapReason.ASLEEP, error.raw)
+        if not again:
+            turn.patience.failed(error.reason, took, after.boottime)
+        return self._gap(turn, began, after, error.reason, error.raw)
+
     def _reading(self, turn: Turn, began: Moment, seen: Moment, sample: Sample) -> Reading | Gap:
+        quality = turn.quality(sample)
         slot = None if began.state is ClockState.UNKNOWN else turn.slot(began)
         if slot is not None and not slot <= seen.ts < slot + turn.step:
             if seen.era == began.era:
@@ -156,6 +176,7 @@ class BusLoop:
             meter=turn.meter,
             config=self._config,
             slot=slot,
+            quality=quality,
             registers=sample.registers,
             raw=sample.raw,
         )

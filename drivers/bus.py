@@ -175,8 +175,8 @@ class LineBus:
         certain = False
         try:
             connection = await self._connected(deadline)
-            await connection.settle(unit, asked)
             patience = self._patience(deadline)
+            await connection.settle(unit, asked)  # the line's own time, nobody's patience
             began = _now()
             try:
                 pdu = await connection.ask(unit, asked, self._paces[unit].patience(patience) if hurried else patience)

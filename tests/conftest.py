@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,17 @@ import real
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lines of the tests, and of the programs they start, are locked in a folder of this run."""
+    before = os.environ.get("MRV_LOCK_DIR")
+    os.environ["MRV_LOCK_DIR"] = str(tmp_path_factory.mktemp("locks"))
+    yield
+    os.environ.pop("MRV_LOCK_DIR")
+    if before is not None:
+        os.environ["MRV_LOCK_DIR"] = before
 
 
 @pytest.fixture(scope="session")

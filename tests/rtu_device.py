@@ -110,39 +110,39 @@ class Pty(Wire):
         return self
 
     def plug_in(self) -> None:
-        self._ours, theirs = os.openpty()
+        self.handle, theirs = os.openpty()
         tty.setraw(theirs)
         self.port = os.ttyname(theirs)
         os.close(theirs)  # the line must see the port vanish when we close our side
-        os.set_blocking(self._ours, False)
+        os.set_blocking(self.handle, False)
         self._pending = b""
-        asyncio.get_running_loop().add_reader(self._ours, self._readable)
+        asyncio.get_running_loop().add_reader(self.handle, self._readable)
 
     def unplug(self) -> None:
-        if self._ours >= 0:
-            asyncio.get_running_loop().remove_reader(self._ours)
-            os.close(self._ours)
-            self._ours = -1
+        if self.handle >= 0:
+            asyncio.get_running_loop().remove_reader(self.handle)
+            os.close(self.handle)
+            self.handle = -1
 
     def _readable(self) -> None:
         try:
-            data = os.read(self._ours, 1024)
+            data = os.read(self.handle, 1024)
         except BlockingIOError:
             return
         except OSError:  # nobody has the other side open
-            asyncio.get_running_loop().remove_reader(self._ours)
-            asyncio.get_running_loop().call_later(0.002, self._again, self._ours)
+            asyncio.get_running_loop().remove_reader(self.handle)
+            asyncio.get_running_loop().call_later(0.002, self._again, self.handle)
             return
         self.take(data, self.say)
 
     def _again(self, handle: int) -> None:
-        if self._ours == handle:
+        if self.handle == handle:
             asyncio.get_running_loop().add_reader(handle, self._readable)
 
     def say(self, data: bytes) -> None:
         """Put bytes on the line."""
-        if self._ours >= 0:
-            os.write(self._ours, data)
+        if self.handle >= 0:
+            os.write(self.handle, data)
 
     async def __aexit__(self, *_: object) -> None:
         await self.cancel()

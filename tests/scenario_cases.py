@@ -22,7 +22,8 @@ import msgspec
 from fakes import NEW_YEAR, FakeClock
 
 from agent.clock import Timekeeper
-from agent.poll import BusLoop, Round, Turn
+from agent.poll import BusLoop, Round
+from agent.turn import Turn
 from drivers import profiles, wiring, wiring_checks
 from drivers.bus import ALL, Effort
 from drivers.errors import MeterError

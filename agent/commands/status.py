@@ -10,8 +10,16 @@ import msgspec
 
 from agent import health
 from agent.commands.common import add_json, as_json, command, emit, language, now, show, state_of
-from agent.health import Meter, Status
+from agent.health import Meter, MeterState, Status
 from mrv.messages import sentence, text
+
+_TEXTS = {
+    MeterState.QUARANTINED: "meter.gap_quarantined",
+    MeterState.ASLEEP: "meter.gap_asleep",
+    MeterState.WAKING: "agent.meter_waking",
+    MeterState.STALE: "agent.meter_stale",
+    MeterState.MAINTENANCE: "meter.gap_maintenance",
+}
 
 
 def add(commands: Any) -> None:
@@ -37,17 +45,20 @@ def _print(status: Status, tongue: str) -> None:
     print(f"clock {status.clock}, link {link}, periods closed until {when(status.closed_until)}")
     print(f"log {status.log.size} leaves, {status.log.signed} signed, {status.log.received} acknowledged\n")
     rows = [
-        (name, when(meter.last_read), meter.latency, _doing(meter, tongue)) for name, meter in status.meters.items()
+        (name, when(meter.last_read), meter.latency, meter.answers, sum(meter.errors.values()), _doing(meter, tongue))
+        for name, meter in status.meters.items()
     ]
-    show(("meter", "last reading", "ms", "state"), rows)
+    show(("meter", "last reading", "ms", "answers", "missed", "state"), rows)
     for alarm in status.alarms:
         print("\n" + sentence(alarm.fault, tongue))
 
 
 def _doing(meter: Meter, tongue: str) -> str:
-    if meter.why is None:
-        return "ok"
-    return f"{text(f'meter.gap_{meter.why}', tongue)} ({meter.failures})"
+    """State and reason in words, with how many turns it has failed."""
+    if meter.state in (MeterState.OK, MeterState.WAITING):
+        return str(meter.state)
+    code = _TEXTS.get(meter.state) or f"meter.gap_{meter.why}"
+    return text(code, tongue) + (f" ({meter.failures})" if meter.failures else "")
 
 
 def when(ms: int | None) -> str:

@@ -14,6 +14,7 @@ from agent import config, keys
 from agent.commands import init
 from agent.daemon import Daemon
 from agent.store import Store
+from drivers.lease import Tenant
 from mrv import leaf
 from mrv.book import Book
 from mrv.leaf import Summary
@@ -52,6 +53,13 @@ def write(
     (folder / "plan.yaml").write_text(plan)
 
 
+class Alone(Tenant):
+    """A line nobody else wants: a run that crashes in this process would keep its lock."""
+
+    async def ours(self) -> bool:
+        return True
+
+
 class Gateway:
     """One run of the daemon; `pass_time` lets its loops and its recorder work."""
 
@@ -64,7 +72,7 @@ class Gateway:
         self.bus = bus or FakeBus(clock)
         self.store = Store(state / "log.sqlite")
         key = keys.load(state, "example/mrv/demo-factory/k1")
-        self.daemon = Daemon(config.load(folder), key, self.store, clock, state, lambda *_: self.bus)
+        self.daemon = Daemon(config.load(folder), key, self.store, clock, state, lambda *_: self.bus, rent=Alone)
         self.tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

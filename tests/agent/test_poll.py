@@ -11,7 +11,9 @@ from fakes import NEW_YEAR, FakeClock
 
 from agent.clock import Timekeeper
 from agent.patience import LONGEST_BACKOFF_MS, Budget, Patience
-from agent.poll import BusLoop, Round, Turn
+from agent.poll import BusLoop, Round
+from agent.turn import Turn
+from drivers.bus import ALL, Effort
 from drivers.errors import MeterError, NoReply, NotAvailable, Unreachable
 from mrv.errors import fault
 from mrv.reading import Gap, GapReason, Reading
@@ -32,7 +34,7 @@ class FakeMeter:
         self.clock, self.latency, self.error, self.cost = clock, latency, error, cost
         self.reads = 0
 
-    async def read(self) -> Sample:
+    async def read(self, effort: Effort = ALL) -> Sample:
         self.reads += 1
         await self.clock.sleep(self.cost if self.error else self.latency)
         if self.error:
