@@ -29,6 +29,7 @@ from mrv.errors import Fault, Refused, fault
 
 #: Names the folder of the locks, for tests and unusual systems; the agent and the tool must be given the same.
 FOLDER = "MRV_LOCK_DIR"
+_INSTALLED, _SHARED = Path("/run/mrv"), Path("/run/lock")
 #: How long (s) a tool waits for the agent to let go: the longest question with all its retries.
 PATIENCE = 60
 #: And for another tool: no longer than the agent's glance at the lock (`Lock.taken`) may look like one.
@@ -39,17 +40,19 @@ _LOOK = 0.05
 def folder() -> Path:
     """Where the locks are: the same for every user, and without being root.
 
-    /run/lock where everybody may write to it, else the temporary folder; not the user's own runtime folder, which the
-    agent's user and the technician would not share.
+    The folder the installed service makes for the purpose (deploy/mrv-agent.service), else /run/lock where everybody
+    may write to it, else the temporary folder. Not the user's own runtime folder, which the agent's user and the
+    technician would not share.
     """
     if given := os.environ.get(FOLDER):
         return Path(given)
-    shared = Path("/run/lock")
+    if _INSTALLED.is_dir():
+        return _INSTALLED
     try:
-        mode = shared.stat().st_mode
+        mode = _SHARED.stat().st_mode
     except OSError:
         mode = 0
-    return shared if mode & stat.S_IWOTH and mode & stat.S_ISVTX else Path(tempfile.gettempdir())
+    return _SHARED if mode & stat.S_IWOTH and mode & stat.S_ISVTX else Path(tempfile.gettempdir())
 
 
 def name(line: Line) -> str:

@@ -221,13 +221,20 @@ async def test_the_lock_is_for_everybody_whatever_the_umask(locks: Path) -> None
     assert {entry.stat().st_mode & 0o777 for entry in os.scandir(locks)} == {0o666}
 
 
-def test_the_folder_is_the_same_for_every_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_the_same_for_every_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not one that depends on who asks; and what the service made is never passed over for another."""
     monkeypatch.delenv(lease.FOLDER)
-    found = lease.folder()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/4711")
-    monkeypatch.setenv("HOME", "/nowhere")
-    assert lease.folder() == found
-    assert found in (Path("/run/lock"), Path(tempfile.gettempdir()))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    installed, shared = tmp_path / "mrv", tmp_path / "lock"
+    monkeypatch.setattr(lease, "_INSTALLED", installed)
+    monkeypatch.setattr(lease, "_SHARED", shared)
+    assert lease.folder() == Path(tempfile.gettempdir())
+    shared.mkdir(0o755)
+    assert lease.folder() == Path(tempfile.gettempdir())
+    shared.chmod(0o1777)
+    assert lease.folder() == shared
+    installed.mkdir(0o700)
+    assert lease.folder() == installed
 
 
 async def test_an_open_port_is_closed_to_programs_that_do_not_ask() -> None:
