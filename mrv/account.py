@@ -115,7 +115,8 @@ class Account:
             for reason in identity.SITE_MAY_ACCEPT:
                 chain.lift(reason, at)
             return
-        now = identity.parts(fact.details)
+        now = self._said(chain, fact)
+        chain.identified = max(chain.identified, at)
         reasons = list(identity.changed(chain.identity, now, chain.bound.serial))
         if (fact.event == events.CHANGED) != bool(reasons):
             self.complain("identity_event", fact.meter, event=fact.event, changed=", ".join(reasons) or "nothing")
@@ -126,6 +127,21 @@ class Account:
         elif not reasons and identity.proves(now):
             chain.confirmed = max(chain.confirmed, at)
         chain.identity |= now
+
+    def _said(self, chain: Chain, fact: MeterEvent) -> dict[str, str]:
+        """Who the meter says it is: by the words in the leaf, where its profile tells how to read them."""
+        told = identity.parts(fact.details)
+        profile = self.content.profile(chain.profile)
+        if not self.verify or profile is None or fact.raw is None:
+            return told
+        try:
+            found = identity.said(profile, chain.bound.settings, codec.unpack(fact.raw))
+        except BadInput as error:
+            self.note(error.faults)
+            return told
+        if any(told.get(part) != text for part, text in found.items()):
+            self.complain("identity_differs", fact.meter, site=told, recomputed=found)
+        return told | found
 
     # -- slots ------------------------------------------------------------------------------------------------
 

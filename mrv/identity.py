@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from mrv.binding import Settings
+from mrv.codec import Words, ordered
+from mrv.leaf import digest
+from mrv.profile import Profile, Span
+from mrv.profile_device import Item
+
 #: Details of an `identity` or `changed` leaf that are compared; `settings` is a digest of the settings' words.
 SERIAL, FIRMWARE, SETTINGS = "serial", "firmware", "settings"
 PARTS = (SERIAL, FIRMWARE, SETTINGS)
@@ -44,3 +50,60 @@ def proves(now: Identity) -> bool:
 def _plain(serial: str) -> str:
     """People write a serial number with blanks, dashes, leading zeros and in either case."""
     return "".join(letter for letter in serial.upper() if letter.isalnum()).lstrip("0")
+
+
+def places(profile: Profile, settings: Settings) -> tuple[Span, ...]:
+    """The registers to ask for, one request each, by wire address.
+
+    Items of another SunSpec model than the profile's have no address of their own and are not asked for.
+    """
+    spans = (_span(profile, settings, item) for item in _items(profile))
+    return tuple(dict.fromkeys(span for span in spans if span))
+
+
+def said(profile: Profile, settings: Settings, words: Words) -> dict[str, str]:
+    """What the words say of the meter: serial number and firmware as text, its settings as one digest.
+
+    A part whose words are not all there is absent: a meter that does not answer has not changed.
+    """
+    found = {}
+    for part, item in ((SERIAL, profile.serial_number), (FIRMWARE, profile.firmware)):
+        content = _content(profile, settings, item, words) if item else None
+        if item and content is not None:
+            found[part] = spoken(profile, item, content)
+    marks = [_content(profile, settings, item, words) for item in profile.fingerprint]
+    if marks and all(mark is not None for mark in marks):
+        text = "\n".join("".join(f"{word:04x}" for word in mark or ()) for mark in marks)
+        found[SETTINGS] = digest(text.encode())
+    return found
+
+
+def spoken(profile: Profile, item: Item, content: list[int]) -> str:
+    """A number in decimal, text without its padding, anything else in hex."""
+    order = item.word_order or profile.word_order
+    if item.type in {"ascii", "utf16"}:
+        data = ordered(content, item.byte_order or "big", "big")
+        return data.decode("ascii" if item.type == "ascii" else "utf-16-be", "replace").strip("\0 ")
+    data = ordered(content, item.byte_order or profile.byte_order, order if item.type != "hex" else "big")
+    if item.type == "hex" or item.type.startswith("float"):
+        return data.hex()
+    return str(int.from_bytes(data, "big", signed=item.type.startswith("int")))
+
+
+def _items(profile: Profile) -> Iterator[Item]:
+    yield from (item for item in (profile.serial_number, profile.firmware) if item)
+    yield from profile.fingerprint
+
+
+def _span(profile: Profile, settings: Settings, item: Item) -> Span | None:
+    if item.model is not None:
+        return None
+    span = item.span(profile.table)
+    return Span(span.table, settings.shift + span.at, span.count)
+
+
+def _content(profile: Profile, settings: Settings, item: Item, words: Words) -> list[int] | None:
+    span = _span(profile, settings, item)
+    if span is None or any((span.table, at) not in words for at in range(span.at, span.end)):
+        return None
+    return [words[span.table, at] for at in range(span.at, span.end)]

@@ -58,8 +58,9 @@ class Chain:
     #: When another identity was found, and when the meter last said that it is the same one.
     changes: list[int] = field(default_factory=list)
     confirmed: int = 0
-    #: What the meter last said of itself (mrv.identity).
+    #: What the meter last said of itself (mrv.identity), and when.
     identity: dict[str, str] = field(default_factory=dict)
+    identified: int = 0
 
     def __post_init__(self) -> None:
         self.start = first_slot(self.start, self.bound.every)
