@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from agent.commands import backlog, check, enroll, init, run, status
+from agent.commands import accept, backlog, check, enroll, init, run, status
 from agent.commands.common import complain, language
 from mrv.errors import MrvError, Refused
 
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=version("mrv-agent"))
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for module in (init, check, enroll, run, status, backlog):
+    for module in (init, check, enroll, run, status, backlog, accept):
         module.add(commands)
     return made
 

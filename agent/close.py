@@ -13,9 +13,9 @@ from itertools import pairwise
 import msgspec
 
 from agent.clock import Moment
-from mrv import events
+from mrv import events, identity
 from mrv.book import Book
-from mrv.leaf import AnyLeaf, Clock
+from mrv.leaf import AnyLeaf, Clock, MeterEvent
 from mrv.period import Span, first_slot
 from mrv.reading import ClockState, Gap, GapReason, Reading, Stamped
 from mrv.usage import Chain
@@ -72,6 +72,14 @@ class Ledger:
             self.excuse(up_since, fact.ts, GapReason.CLOCK)
         elif fact.step > 0:
             self.excuse(fact.ts - fact.step, fact.ts, GapReason.CLOCK)
+
+    def named(self, event: MeterEvent) -> MeterEvent:
+        """What a meter said of itself, called what it is: the same as before, or a change."""
+        chain = self.book.chain(event.meter)
+        if chain is None or event.event != events.IDENTITY:
+            return event
+        reasons = any(identity.changed(chain.identity, identity.parts(event.details), chain.bound.serial))
+        return msgspec.structs.replace(event, event=events.CHANGED) if reasons else event
 
     def lost(self, leaves: Iterable[Reading | Gap]) -> None:
         """These could not be stored: their slots will be gaps."""

@@ -27,7 +27,9 @@ from agent import begin, config, enrol, health, keys, store
 from agent.clock import Clock, Moment, SystemClock, Timekeeper
 from agent.close import Ledger
 from agent.config import Setup
+from agent.crosscheck import Witness
 from agent.fresh import Freshness
+from agent.identity import Introduced
 from agent.lock import locked
 from agent.poll import BusLoop, never
 from agent.publish import Publisher
@@ -120,6 +122,7 @@ class Daemon:
         self.buses: dict[str, Bus] = {}
         self.tenants: dict[str, Tenant] = {}
         self.loops: list[BusLoop] = []
+        self.witnesses: list[Witness] = []
         self.spool = Spool(site or state.parent, [meter.id for meter in setup.site.meters])
         self.publisher: Publisher | None = None
         self._scheduler: AsyncIOScheduler | None = None
@@ -198,7 +201,7 @@ class Daemon:
                 Turn(
                     meter=meter.id,
                     every=meter.every,
-                    source=Meter(bound[meter.id], profile, self.buses[meter.bus], meter.unit),
+                    source=self._watched(Meter(bound[meter.id], profile, self.buses[meter.bus], meter.unit)),
                     sleep=Sleep() if profile.kind == "inverter" else None,
                     freshness=None if meter.bus in direct else Freshness(),
                 )
@@ -218,6 +221,13 @@ class Daemon:
             for line in site.buses
             if turns[line.id]
         ]
+
+    def _watched(self, meter: Meter) -> Introduced:
+        """A meter that is asked who it is, and whose energy and power are compared."""
+        number = self.ledger.book.config.number if self.ledger.book.config else 0
+        witness = Witness(meter, self.recorder.put, config=number)
+        self.witnesses.append(witness)
+        return Introduced(meter, self.time.now, self.recorder.put, config=number, watch=witness)
 
     def _publisher(self) -> Publisher:
         office = self.setup.site.collector
@@ -319,6 +329,7 @@ class Daemon:
     def _status(self, state: str, now: Moment) -> health.Status:
         book, publisher = self.ledger.book, self.publisher
         troubles = [self.foreign, self.damage, self.recorder.trouble, *self.spool.alarms()]
+        troubles += [*health.holds(book.chains), *(witness.alarm for witness in self.witnesses)]
         if publisher:
             troubles += [publisher.mqtt.trouble, publisher.trouble, publisher.answer]
             if files := publisher.mqtt.endpoint.tls:

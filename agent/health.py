@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from agent.lock import held
+from mrv import identity, period
 from mrv.errors import BadInput, Fault, fault
 from mrv.reading import ClockState, GapReason
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # `status` must not load the database and the bus to read a s
     from agent.store import Backlog
     from agent.turn import Turn
     from drivers.lease import Tenant
+    from mrv.usage import Chain
 
 FILE = "status.json"
 #: The file is written every five seconds; older than this (ms), what it says may not be true any more.
@@ -146,6 +148,17 @@ def troubles(loops: Iterable[BusLoop], tenants: Iterable[Tenant]) -> Iterator[Fa
 def alarms(faults: Iterable[Fault | None]) -> tuple[Alarm, ...]:
     """The faults that stand."""
     return tuple(Alarm(code=f.code, where=f.where, params=f.plain) for f in faults if f is not None)
+
+
+def holds(chains: Iterable[Chain]) -> Iterator[Fault]:
+    """Why a person has to decide about a meter before it counts again."""
+    for chain in chains:
+        for reason, since in chain.holds.items() if chain.end is None else ():
+            told = {"reason": reason, "since": period.shown(since)}
+            if reason in (*identity.PARTS, identity.BINDING):
+                yield fault("agent.held_identity", chain.bound.meter, **told)
+            else:
+                yield fault("agent.held_counter", chain.bound.meter, **told)
 
 
 def log(backlog: Backlog) -> Log:

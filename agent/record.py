@@ -18,7 +18,7 @@ from agent.close import Ledger
 from agent.poll import Round
 from agent.store import Entry, Signer, Store
 from mrv.errors import Fault, MrvError
-from mrv.leaf import AnyLeaf, Clock
+from mrv.leaf import AnyLeaf, Clock, MeterEvent
 from mrv.log.bundle import Gauge
 from mrv.reading import Gap, Reading
 
@@ -41,7 +41,7 @@ class Recorder:
         self._store = store
         self._sign = sign
         self._on_checkpoint = on_checkpoint
-        self._waiting: deque[Clock | Round] = deque()
+        self._waiting: deque[Clock | MeterEvent | Round] = deque()
         self._owed: list[Entry] = []
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -52,10 +52,10 @@ class Recorder:
         """Whether something was handed over that is not recorded yet, for no reason given."""
         return bool(self._waiting) and self.trouble is None
 
-    def put(self, item: Clock | Round) -> None:
-        """Hand over a clock leaf or a round of one bus, in the order they happened. Never waits."""
+    def put(self, item: Clock | MeterEvent | Round) -> None:
+        """Hand over a clock leaf, an event or a round of one bus, in the order they happened. Never waits."""
         if len(self._waiting) >= MAX_WAITING:
-            oldest = next((waiting for waiting in self._waiting if not isinstance(waiting, Clock)), None)
+            oldest = next((waiting for waiting in self._waiting if isinstance(waiting, tuple)), None)
             if oldest is not None:
                 self._waiting.remove(oldest)
                 self.ledger.lost(oldest)
@@ -103,12 +103,15 @@ class Recorder:
             if unsigned or clean:
                 await self._commit([], now, cut=unsigned, clean=clean)
 
-    async def _record(self, item: Clock | Round) -> None:
-        """A clock leaf is never lost: where the disk refuses it, it goes before whatever is appended next."""
+    async def _record(self, item: Clock | MeterEvent | Round) -> None:
+        """A clock leaf or event is never lost: where the disk refuses it, it goes before what is appended next."""
         try:
-            if isinstance(item, Clock):
-                self.ledger.clock(item)
-                self._owed.append(Entry.of(item))
+            if not isinstance(item, tuple):
+                if isinstance(item, Clock):
+                    self.ledger.clock(item)
+                elif any(entry.kind == "meter" for entry in self._owed):
+                    return None  # named against a Book that has not heard the last one; it will be asked again
+                self._owed.append(Entry.of(item if isinstance(item, Clock) else self.ledger.named(item)))
                 return await self._append([], _moment(item))
             now = _moment(item[-1])
             if self._owed:  # first, because what a round owes is only known in the era it belongs to
@@ -117,7 +120,7 @@ class Recorder:
             await self._close(now)
         except MrvError as error:
             self._failed(error)
-            if not isinstance(item, Clock):
+            if isinstance(item, tuple):
                 self.ledger.lost(item)
 
     async def _close(self, now: Moment) -> None:
@@ -168,6 +171,6 @@ class Recorder:
             self._gauge.add(data)
 
 
-def _moment(fact: Reading | Gap | Clock) -> Moment:
+def _moment(fact: Reading | Gap | Clock | MeterEvent) -> Moment:
     """When a leaf was stamped: gaps before a round and the checkpoint after it say the same."""
     return Moment(boot=fact.boot, boottime=fact.boottime, ts=fact.ts, state=fact.clock, era=0)

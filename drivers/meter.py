@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 
 from drivers import blocks
 from drivers.bus import ALL, Bus, Effort
-from drivers.errors import NotAvailable
-from mrv import codec
+from drivers.errors import ExceptionReply, NotAvailable
+from mrv import codec, identity
 from mrv.binding import BoundMeter
 from mrv.codec import Decoded
 from mrv.errors import fault
 from mrv.measurand import Measurand
 from mrv.profile import Profile, Table
+
+#: Asked without being tried again: who it is can wait for the next time.
+ONCE = Effort(first=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Meter:
         self.unit = unit
         self.requests = blocks.plan(profile, profile.read, bound.settings.base or 0)
         self._bus = bus
+        self._identity = identity.places(profile, bound.settings)
         self._used = frozenset(codec.addresses(profile, bound.settings, profile.read))
 
     @property
@@ -56,6 +61,35 @@ class Meter:
         decoded = codec.decode(self.profile, self.bound.settings, words)
         self._require_registers(decoded, raw)
         return Sample(raw, codec.registers(self.profile, decoded), decoded.values, decoded.absent)
+
+    @property
+    def can_say(self) -> bool:
+        """Whether its profile knows registers that say who it is."""
+        return bool(self._identity)
+
+    async def say(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Who the meter says it is (mrv.identity), and the words. Raises drivers.errors.MeterError.
+
+        Registers this model refuses are left out: what it cannot say is no reason to doubt the rest.
+        """
+        words: dict[tuple[Table, int], int] = {}
+        for span in self._identity:
+            try:
+                found = await self._bus.read(self.unit, span.table, span.at, span.count, effort=ONCE)
+            except ExceptionReply:
+                continue
+            words.update({(span.table, span.at + i): word for i, word in enumerate(found)})
+        return identity.said(self.profile, self.bound.settings, words), codec.pack(words)
+
+    @property
+    def primary(self) -> Fraction | None:
+        """What registers are multiplied by to stand on the side of the transformer on which power is decoded.
+
+        None where the words do not say it.
+        """
+        if self.profile.ratio is None:
+            return Fraction(1)  # both as the meter shows them
+        return self.bound.settings.factor if self.profile.ratio.source != "register" else None
 
     async def _words(self, effort: Effort) -> dict[tuple[Table, int], int]:
         words: dict[tuple[Table, int], int] = {}

@@ -139,9 +139,9 @@ class Account:
         except BadInput as error:
             self.note(error.faults)
             return told
-        if any(told.get(part) != text for part, text in found.items()):
+        if any(fact.details.get(part) != text for part, text in found.items()):
             self.complain("identity_differs", fact.meter, site=told, recomputed=found)
-        return told | found
+        return told | identity.parts(found)
 
     # -- slots ------------------------------------------------------------------------------------------------
 

@@ -72,6 +72,9 @@ def said(profile: Profile, settings: Settings, words: Words) -> dict[str, str]:
         if item and content is not None:
             found[part] = spoken(profile, item, content)
     marks = [_content(profile, settings, item, words) for item in profile.fingerprint]
+    for item, mark in zip(profile.fingerprint, marks, strict=True):
+        if mark is not None:  # for people; the digest is what is compared
+            found[f"{SETTINGS}.{item.name}"] = spoken(profile, item, mark)
     if marks and all(mark is not None for mark in marks):
         text = "\n".join("".join(f"{word:04x}" for word in mark or ()) for mark in marks)
         found[SETTINGS] = digest(text.encode())
