@@ -15,7 +15,7 @@ from drivers import spool
 from mrv.commissioning import Record
 from mrv.errors import BadInput, Refused, fault
 from mrv.identity import SITE_MAY_ACCEPT
-from mrv.messages import text
+from mrv.messages import sentence
 
 
 def add(commands: Any) -> None:
@@ -45,5 +45,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit({"record": str(path), "reasons": reasons})
     else:
-        print(text("agent.accepted", tongue))
+        print(sentence(fault("agent.accepted", arguments.meter), tongue))
     return 0
