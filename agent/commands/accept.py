@@ -17,6 +17,9 @@ from mrv.errors import BadInput, Refused, fault
 from mrv.identity import SITE_MAY_ACCEPT
 from mrv.messages import sentence
 
+#: The alarms of a hold (agent.health).
+HELD = frozenset({"agent.held_identity", "agent.held_counter"})
+
 
 def add(commands: Any) -> None:
     example = 'mrv-agent accept pv-main --who "Nguyen Van A" --note "firmware 1.4 by the maker, form 12"'
@@ -33,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.meter not in status.meters:
         known = ", ".join(sorted(status.meters))
         raise BadInput(fault("agent.accept_unknown_meter", arguments.meter, known=known))
-    held = [alarm for alarm in status.alarms if alarm.where == arguments.meter and alarm.code.startswith("agent.held_")]
+    held = [alarm for alarm in status.alarms if alarm.where == arguments.meter and alarm.code in HELD]
     if not held:
         raise Refused(fault("agent.accept_nothing", arguments.meter))
     reasons = [alarm.params["reason"] for alarm in held]
