@@ -29,7 +29,7 @@ def test_words_decode_to_what_the_source_prints(name: str) -> None:
 def test_every_profile_has_a_golden_block_of_all_it_reads() -> None:
     cases = [meter_cases.load(name) for name in meter_cases.names()]
     whole = {case.profile for case in cases if set(LIBRARY[case.profile].read) <= set(case.values)}
-    assert whole == set(LIBRARY)
+    assert whole == {name for name, profile in LIBRARY.items() if profile.status != "documented"}
 
 
 @pytest.mark.parametrize("name", [n for n in meter_cases.names() if meter_cases.load(n).points])
