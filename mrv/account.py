@@ -239,7 +239,7 @@ class Account:
         if profile is None:
             return False
         try:
-            decoded = codec.decode(profile, chain.bound.settings, codec.unpack(fact.raw))
+            decoded = codec.decode(profile, chain.bound.settings, codec.unpack(fact.raw), counters=True)
             registers = codec.registers(profile, decoded)
         except BadInput as error:
             self.note(error.faults)

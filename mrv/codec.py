@@ -9,12 +9,14 @@ meter marks as "no value" is absent with a reason, never a number.
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 from mrv.binding import Settings
 from mrv.errors import BadInput, fault
@@ -35,7 +37,9 @@ GUARD = "guard"  # another model stands at this address
 
 #: SunSpec Device Information Model Specification, sunssf: a signed power of ten from -10 to 10.
 _POWERS = range(-10, 11)
+_COUNTERS = frozenset(name for name, measurand in MEASURANDS.items() if measurand.cumulative)
 _LETTERS: dict[str, Table] = {"h": "h", "i": "i"}
+_HEX = re.compile(r"([0-9a-f]{4})*")
 _FLOATS = {"float32": ">f", "float64": ">d"}
 _SIGNED = {"int16", "int32", "int64", "sunssf"}
 
@@ -52,11 +56,11 @@ class _Absent(Exception):
     """There is no number in these words; `str()` is the reason."""
 
 
-def decode(profile: Profile, settings: Settings, words: Words) -> Decoded:
+def decode(profile: Profile, settings: Settings, words: Words, *, counters: bool = False) -> Decoded:
     """Decode every value of `profile` whose words are given; those of `profile.read` are absent without them.
 
-    Never raises: a wrong or missing word makes values absent. A word that is not what `profile.guards` demands
-    makes all of them so.
+    With `counters` only cumulative values: all that a judge compares. Never raises: a wrong or missing word makes
+    values absent. A word that is not what `profile.guards` demands makes all of them so.
     """
     decoded = Decoded()
     if not _guards_hold(profile, settings, words):
@@ -64,6 +68,8 @@ def decode(profile: Profile, settings: Settings, words: Words) -> Decoded:
         return decoded
     base, read = settings.base or 0, frozenset(profile.read)
     for name, value in profile.values.items():
+        if counters and name not in _COUNTERS:
+            continue
         if name not in read and (profile.table_of(value), base + value.at) not in words:
             continue
         try:
@@ -107,22 +113,28 @@ def pack(words: Words) -> dict[str, str]:
 def unpack(raw: Mapping[str, str]) -> dict[tuple[Table, int], int]:
     """The words of `pack`. Raises BadInput for anything `pack` would have written otherwise: one spelling only."""
     words: dict[tuple[Table, int], int] = {}
+    runs: list[tuple[Table, int, int]] = []
     for key, text in raw.items():
         letter, _, first = key.partition(":")
         table = _LETTERS.get(letter)
         if table is None or not first.isdecimal() or not first.isascii() or len(first) > 5:
             raise _malformed(key)
-        words.update(_run(table, int(first), text, key))
-    if pack(words) != dict(raw):
-        raise _malformed(",".join(raw))
+        start = int(first)
+        run = _run(table, start, text, key)
+        if str(start) != first or not run:
+            raise _malformed(key)
+        words.update(run)
+        runs.append((table, start, start + len(run)))
+    runs.sort()
+    if any(one[0] == other[0] and other[1] <= one[2] for one, other in pairwise(runs)):
+        raise _malformed(",".join(raw))  # `pack` makes one run of words that follow each other
     return words
 
 
 def _run(table: Table, first: int, text: str, key: str) -> dict[tuple[Table, int], int]:
-    try:
-        data = bytes.fromhex(text)
-    except ValueError as error:
-        raise _malformed(key) from error
+    if not _HEX.fullmatch(text):
+        raise _malformed(key)
+    data = bytes.fromhex(text)
     if len(data) % 2 or first + len(data) // 2 > 65536:
         raise _malformed(key)
     return {(table, first + i): word for i, (word,) in enumerate(struct.iter_unpack(">H", data))}

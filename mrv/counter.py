@@ -148,8 +148,9 @@ class Walk:
         for obis in before.registers.keys() & after.registers.keys():
             stood, stands = nano(before.registers[obis]), nano(after.registers[obis])
             moved[obis] = stands - stood
-            slack = 2 * max(limits.resolution(obis, stood), limits.resolution(obis, stands))
-            possible = possible and abs(moved[obis]) <= known + slack
+            if abs(moved[obis]) > known:
+                slack = 2 * max(limits.resolution(obis, stood), limits.resolution(obis, stands))
+                possible = possible and abs(moved[obis]) <= known + slack
             modulus = limits.modulus(obis)
             wraps = wraps or (modulus is not None and time is not None and known >= modulus)
         return Step(moved, None if time is None else known, possible, wraps)

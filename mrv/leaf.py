@@ -174,7 +174,8 @@ AnyLeaf = Genesis | Config | Blob | Boot | Clock | Reading | Gap | MeterEvent | 
 _DECODER: msgspec.json.Decoder[AnyLeaf] = msgspec.json.Decoder(AnyLeaf)
 _FAST = msgspec.json.Encoder(order="sorted")
 #: What the fast encoder and RFC 8785 might spell differently: keys beyond ASCII (their order), integers from 2^53 on.
-_UNSURE = re.compile(rb"[^\x00-\x7f]|[0-9]{16}")
+#: Digits within a text (hex words) are no integer: an integer stands behind a colon, a comma or a bracket.
+_UNSURE = re.compile(rb"[^\x00-\x7f]|[:,\[]-?[0-9]{16}")
 
 
 class _Peek(msgspec.Struct):

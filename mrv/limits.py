@@ -9,7 +9,7 @@ register's unit (kWh), because a judge must find what the site found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from mrv.binding import Settings
@@ -50,12 +50,13 @@ class Scale:
         """The step between neighbouring values at `value`."""
         if self.mantissa is None or not value:
             return self.step
-        number = abs(Fraction(value) / self.count)
-        exponent = number.numerator.bit_length() - number.denominator.bit_length()
-        if Fraction(2) ** exponent > number:
+        # In whole numbers, for every reading passes here: value / count = above / below, the step is ceil(count 2^k).
+        above, below = abs(value) * self.count.denominator, self.count.numerator
+        exponent = above.bit_length() - below.bit_length()
+        if below << max(exponent, 0) > above << max(-exponent, 0):
             exponent -= 1
-        ulp = Fraction(2) ** (exponent + 1 - self.mantissa) * self.count
-        return max(self.step, -(-ulp.numerator // ulp.denominator))
+        k = exponent + 1 - self.mantissa
+        return max(self.step, -(-(below << max(k, 0)) // (self.count.denominator << max(-k, 0))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,16 @@ class Limits:
     scales: dict[str, Scale]
     #: What a native count is multiplied by where the ratio is a site constant.
     factor: Fraction = Fraction(1)
+    #: What `most` found before: nearly every step takes one polling interval.
+    _most: dict[tuple[int, Fraction | None], int] = field(default_factory=dict, compare=False, repr=False)
 
     def most(self, ms: int, ratio: Fraction | None) -> int:
         """The most a register can move in `ms`, in nano units of native counts, without its resolution."""
-        native = self.power / (self.factor if ratio is None else ratio)
-        return int(native * NANO * (ms + self.refresh) / HOUR)
+        key = (ms, ratio)
+        if key not in self._most:
+            native = self.power / (self.factor if ratio is None else ratio)
+            self._most[key] = int(native * NANO * (ms + self.refresh) / HOUR)
+        return self._most[key]
 
     def resolution(self, obis: str, value: int) -> int:
         scale = self.scales.get(obis)

@@ -22,9 +22,10 @@ def spell(value: Decimal, decimals: int) -> str:
     if not value.is_finite():
         raise ValueError(f"{value} is not a number that can be written down")
     text = f"{value:.{decimals}f}"
-    if Fraction(text) != Fraction(value):
+    spelled = Decimal(text)  # comparing Decimals is exact, whatever the context
+    if spelled != value:
         raise ValueError(f"{value} has more than {decimals} decimals")
-    return text[1:] if text.startswith("-") and not Fraction(text) else text
+    return text[1:] if text.startswith("-") and not spelled else text
 
 
 def parse(text: str) -> Decimal:
@@ -36,7 +37,10 @@ def parse(text: str) -> Decimal:
 
 def rounded(value: Fraction, decimals: int) -> Decimal:
     """`value` rounded half to even, once, to `decimals` places; exact for any size (no decimal context involved)."""
-    return Decimal(f"{round(value * 10**decimals)}E-{decimals}")
+    whole, rest = divmod(value.numerator * 10**decimals, value.denominator)
+    if 2 * rest > value.denominator or (2 * rest == value.denominator and whole % 2):
+        whole += 1
+    return Decimal(f"{whole}E-{decimals}")
 
 
 def to_decimals(value: Decimal, decimals: int) -> Decimal:

@@ -13,6 +13,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drivers.profiles import library
 from mrv.binding import BoundMeter, Settings
@@ -379,3 +381,24 @@ def test_a_usage_says_how_coarsely_its_register_counts_there() -> None:
 def test_an_undecided_suspect_is_named_in_the_usage() -> None:
     usage = usage_of(["100.000", "100.010", "500.000"])
     assert (usage.suspect, usage.flags) == (T0 + 2 * STEP, ("first", "carried", "jump"))
+
+
+@given(
+    st.integers(-(10**15), 10**15),
+    st.sampled_from([24, 53]),
+    st.sampled_from([Fraction(10**9), Fraction(10**6), Fraction(10**8, 36), Fraction(1), Fraction(1, 3)]),
+)
+def test_the_step_of_a_float_register_is_the_textbooks(value: int, mantissa: int, count: Fraction) -> None:
+    """Whole numbers give what fractions do: 2^(floor(log2 |x|) + 1 - mantissa), rounded up to a whole nano unit."""
+    number = abs(Fraction(value) / count)
+    found = Scale(step=1, mantissa=mantissa, count=count).resolution(value)
+    if not number:
+        assert found == 1
+        return
+    exponent = 0
+    while Fraction(2) ** (exponent + 1) <= number:
+        exponent += 1
+    while Fraction(2) ** exponent > number:
+        exponent -= 1
+    ulp = Fraction(2) ** (exponent + 1 - mantissa) * count
+    assert found == max(1, -(-ulp.numerator // ulp.denominator))

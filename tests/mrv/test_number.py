@@ -147,3 +147,8 @@ def test_numbers_a_person_may_write(text: str) -> None:
 )
 def test_numbers_nobody_means(text: str) -> None:
     assert not number.in_bounds(Decimal(text))
+
+
+@given(st.fractions(), st.integers(0, 9))
+def test_rounding_in_whole_numbers_is_pythons_own(value: Fraction, decimals: int) -> None:
+    assert Fraction(number.rounded(value, decimals)) == Fraction(round(value * 10**decimals), 10**decimals)
