@@ -17,6 +17,15 @@ from real import absent
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHECKOUT = "/srv/mrv"
+_INSTALLED = (
+    "/opt/mrv",
+    "/etc/mrv-agent",
+    "/etc/mrv-collector",
+    "/var/lib/mrv-agent",
+    "/var/lib/mrv-collector",
+    "/etc/systemd/system/mrv-agent.service",
+    "/etc/systemd/system/mrv-collector.service",
+)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -25,7 +34,9 @@ class CleanRoot:
 
     def __init__(self, path: Path, wheels: Path) -> None:
         self.path = path
-        shutil.rmtree(self.at("/srv"), ignore_errors=True)
+        for left in (*_INSTALLED, "/srv"):  # by a run before this one
+            target = self.at(left)
+            shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
         listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True)
         for name in filter(None, listed.stdout.decode().split("\0")):
             if (REPOSITORY / name).is_file():
