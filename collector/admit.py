@@ -11,8 +11,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collector.archive import Archive, decode_faults
+from collector.archive import Archive
 from collector.registry import Registry, SiteKey
+from collector.verdicts import decode_faults
 from link.failpoint import reach
 from mrv import known, leaf
 from mrv.audit import CONDITIONS, Approvals, Verdict, admit, foreign

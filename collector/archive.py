@@ -18,6 +18,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from collector.schema import ALARMS, CHECKPOINTS, EVIDENCE, HEADS, INBOX, LEAVES, VERDICTS
+from collector.verdicts import settle
 from link.errors import Busy
 from link.writer import Transactions
 from mrv import leaf
@@ -241,11 +242,21 @@ class Archive:
             yield from (row.idx for row in rows)
             rows = self._all(query.where(VERDICTS.c.idx < rows[-1].idx))
 
+    def behind(self, origin: str) -> bool:
+        """Whether a summary of `origin` is held that has no verdict yet."""
+        judged = select(func.coalesce(func.max(VERDICTS.c.idx), -1)).where(VERDICTS.c.origin == origin)
+        found = (
+            select(LEAVES.c.idx)
+            .where(LEAVES.c.origin == origin, LEAVES.c.kind == "summary", LEAVES.c.kind.not_in(["reading", "gap", ""]))
+            .where(LEAVES.c.idx > judged.scalar_subquery())
+        )
+        return self._first(found.limit(1)) is not None
+
     def settle(
         self, site: str, origin: str, idx: int, judgement: Judgement, verdict: Verdict, at: int
     ) -> Future[Verdict]:
         """Store a verdict; a period that another admitted summary of the site covers is not admitted again."""
-        return self.database.write(lambda connection: _settle(connection, site, (origin, idx), judgement, verdict, at))
+        return self.database.write(lambda connection: settle(connection, site, (origin, idx), judgement, verdict, at))
 
     def verdicts(self, site: str | None = None, origin: str | None = None) -> Sequence[Row[Any]]:
         """Rows of verdicts joined with the summary's bytes (`body`), by site, start and index."""
@@ -352,47 +363,3 @@ def _alarm(connection: Connection, origin: str, what: Fault, at: int) -> None:
         connection.execute(
             insert(ALARMS).values(origin=origin, code=what.code, params=params, first=at, last=at, times=1)
         )
-
-
-def _settle(
-    connection: Connection, site: str, place: tuple[str, int], judgement: Judgement, verdict: Verdict, at: int
-) -> Verdict:
-    summary = judgement.summary
-    if verdict.admitted and (other := _covering(connection, site, place, summary.start, summary.end)):
-        verdict = Verdict(reasons=(fault("collector.period_taken", f"seq {summary.seq}", origin=other),))
-    values = {
-        "site": site,
-        "seq": summary.seq,
-        "start": summary.start,
-        "end": summary.end,
-        "digest": judgement.digest,
-        "admitted": int(verdict.admitted),
-        "reasons": encode_faults(verdict.reasons),
-        "at": at,
-    }
-    row = (VERDICTS.c.origin == place[0]) & (VERDICTS.c.idx == place[1])
-    if connection.execute(update(VERDICTS).where(row).values(values)).rowcount == 0:
-        connection.execute(insert(VERDICTS).values(origin=place[0], idx=place[1], **values))
-    return verdict
-
-
-def _covering(connection: Connection, site: str, place: tuple[str, int], start: int, end: int) -> str | None:
-    """The origin of another admitted summary of the site with a part of [start, end)."""
-    other = select(VERDICTS.c.origin).where(
-        VERDICTS.c.site == site,
-        VERDICTS.c.admitted == 1,
-        VERDICTS.c.start < end,
-        VERDICTS.c.end > start,
-        (VERDICTS.c.origin != place[0]) | (VERDICTS.c.idx != place[1]),
-    )
-    return connection.execute(other.limit(1)).scalar_one_or_none()
-
-
-def encode_faults(faults: Iterable[Fault]) -> str:
-    """Faults as JSON, for a column."""
-    return json.dumps([{"code": f.code, "where": f.where, "params": f.params} for f in faults], sort_keys=True)
-
-
-def decode_faults(stored: str) -> tuple[Fault, ...]:
-    """What `encode_faults` stored."""
-    return tuple(Fault(f["code"], f["where"], f["params"]) for f in json.loads(stored))

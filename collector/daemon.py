@@ -94,7 +94,8 @@ class Daemon:
     def start(self) -> None:
         """Finish what an earlier run left, then receive."""
         for key in self._registry.every_key():
-            self._grown(key.origin)
+            if self._archive.behind(key.origin):  # the accounts of all others are built when they grow
+                self._grown(key.origin)
             self._unsaid |= self._newest_receipt(key)
         for site in self._registry.sites():
             self._approved(site)

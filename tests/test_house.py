@@ -25,6 +25,7 @@ HOMES = {
         "collector/migrations/",
         "agent/store.py",
         "collector/archive.py",
+        "collector/verdicts.py",
         "collector/journal.py",
         "collector/registry.py",
         "collector/schema.py",

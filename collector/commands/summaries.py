@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from collector.archive import Archive, decode_faults
+from collector.archive import Archive
 from collector.commands.common import add_folder, add_json, emit, opened, show
 from collector.config import Folder
+from collector.verdicts import decode_faults
 from mrv import leaf, period
 from mrv.findings import faults_json
 from mrv.leaf import Summary, Usage

@@ -13,7 +13,7 @@ from importlib.metadata import version
 import msgspec
 
 from collector import journal, records
-from collector.archive import Archive, decode_faults
+from collector.archive import Archive
 from collector.commands.common import Office
 from collector.documents import find
 from collector.registry import SiteKey
@@ -21,6 +21,7 @@ from collector.report import sample
 from collector.report.material import LogState, Material, PlanVersion, Quarantined
 from collector.report.nearest import nearest
 from collector.report.sealed import SiteUsages, collect
+from collector.verdicts import decode_faults
 from mrv import period
 from mrv.crediting.engine import credit
 from mrv.crediting.sealed import Evidence

@@ -17,8 +17,8 @@ from site_log import T0, SiteLog, demo_binding, demo_plan, replaced
 from sqlalchemy import insert
 
 from collector.admit import Admission, LogView, Running
-from collector.archive import decode_faults
 from collector.schema import LEAVES, VERDICTS
+from collector.verdicts import decode_faults
 from link.errors import DiskError, Forbidden
 from mrv import leaf
 from mrv.book import Book
