@@ -60,6 +60,7 @@ class SerialPort:
         self._loop.remove_reader(self._handle)
         with suppress(OSError, termios.error):
             termios.tcflush(self._handle, termios.TCIOFLUSH)
+            fcntl.ioctl(self._handle, termios.TIOCNXCL)  # a pseudo terminal would stay exclusive
         with suppress(OSError, serial.SerialException, termios.error):
             self._port.close()
 

@@ -29,6 +29,8 @@ _NEVER = 5
 #: Two meters with one number answer one after the other, and the second answer would fit a next question of the same
 #: shape. Such a question waits until the line has been quiet for so long (ms).
 _TWIN = 100
+#: Rounds of the event loop until everything that has arrived is delivered: one to find it, one to hand it over.
+_LOOKS = 2
 
 
 class Transport(Protocol):
@@ -195,6 +197,7 @@ class _Connection(asyncio.Protocol):
     async def _settle(self, silence: float) -> None:
         """Until nothing can come any more, and `silence` ms have passed since the last byte."""
         while True:
+            await _look()
             if self._doubt:
                 self._doubt = False
                 if not await self._quiet(self._manners.late):
@@ -248,11 +251,19 @@ class _Connection(asyncio.Protocol):
         return self._lost is None
 
     async def _news_until(self, end: float) -> None:
-        """Until something comes or `end`."""
+        """Until something comes or `end`; on a busy machine also what had come by then and was not looked at."""
         self._news.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0, end - _now()) / 1000):
                 await self._news.wait()
+            return
+        await _look()
+
+
+async def _look() -> None:
+    """Let the loop hand over what has arrived, before time is said to be over."""
+    for _ in range(_LOOKS):
+        await asyncio.sleep(0)
 
 
 def _shape(unit: int, asked: Question) -> tuple[object, ...]:

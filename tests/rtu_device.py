@@ -190,6 +190,31 @@ class SerialServer(Wire):
         await self._server.wait_closed()
 
 
+class Modelled(Wire):
+    """Neither: the opener of an RtuBus itself, on whatever time its loop has. Bytes arrive at once."""
+
+    def __init__(self, script: RtuScript, *, echo: bool = False) -> None:
+        super().__init__(script, echo=echo)
+        self._protocol: asyncio.Protocol | None = None
+
+    async def open(self, protocol: asyncio.Protocol) -> Self:
+        self._protocol = protocol
+        return self
+
+    def write(self, data: bytes) -> None:
+        self.take(data, self.say)
+
+    def is_closing(self) -> bool:
+        return self._protocol is None
+
+    def close(self) -> None:
+        self._protocol = None
+
+    def say(self, data: bytes) -> None:
+        if self._protocol:
+            self._protocol.data_received(data)
+
+
 def ramp(request: RtuRequest) -> list[int]:
     """The content of this device's registers: each holds its own address."""
     return [(request.address + i) & 0xFFFF for i in range(request.count)]
