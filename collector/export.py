@@ -29,6 +29,7 @@ from mrv.manifest import (
     JOURNAL,
     LEAVES_PER_FILE,
     MANIFEST,
+    PLANS,
     Manifest,
     entries_name,
 )
@@ -42,6 +43,8 @@ class Papers:
     site: str
     journal: tuple[bytes, ...]
     kept: Path
+    #: Approved plans by digest, canonical JSON.
+    plans: tuple[tuple[str, bytes], ...] = ()
 
 
 def manifest(head: Head, site_key: str, cosigner: str, approvals: Approvals, papers: Papers) -> Manifest:
@@ -90,7 +93,10 @@ def _write_papers(papers: Papers, folder: Path) -> None:
     if not papers.journal:
         return
     (folder / JOURNAL).write_bytes(b"".join(line + b"\n" for line in papers.journal))
-    (folder / DOCUMENTS).mkdir()
+    for name in (DOCUMENTS, PLANS):
+        (folder / name).mkdir()
+    for digest, body in papers.plans:
+        (folder / PLANS / digest).write_bytes(body)
     entered = journal.read(papers.journal, papers.site).entries
     for name in sorted({name for one in entered for name in papers_of(one.record)}):
         if (paper := find(papers.kept, name)) is not None:

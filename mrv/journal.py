@@ -62,6 +62,14 @@ class Journal:
     size: int = 0
     findings: tuple[Fault, ...] = ()
 
+    def approved(self, kind: str) -> dict[str, int]:
+        """When (UTC ms) each plan or binding was approved first, by digest, in the order of approval."""
+        found: dict[str, int] = {}
+        for one in self.changes:
+            if one.what == "approve" and one.detail.get("kind") == kind:
+                found.setdefault(one.detail.get("digest", ""), one.at)
+        return found
+
     @property
     def standing(self) -> tuple[Entry, ...]:
         """The records that hold."""

@@ -4,6 +4,7 @@ manifest.json         origin, keys, approvals: what the office says; an auditor 
 checkpoint            the newest receipt
 checkpoints/<size>    every checkpoint the site signed and the office cosigned
 journal               the office's records and registry changes of this site, one canonical line each (mrv.journal)
+plans/<sha256>        the plans that the office approved, canonical JSON
 documents/<sha256>    the papers that the office keeps
 entries/<number>      the leaves, ENTRIES to a file, as C2SP entry bundles
 """
@@ -20,6 +21,7 @@ CHECKPOINTS = "checkpoints"
 ENTRIES = "entries"
 JOURNAL = "journal"
 DOCUMENTS = "documents"
+PLANS = "plans"
 #: Leaves in one file; the last may hold fewer.
 LEAVES_PER_FILE = 256
 

@@ -22,6 +22,7 @@ from mrv.findings import lines, report_json
 from mrv.log.note import COSIGNATURE, NOTE, VerifyKey
 from mrv.manifest import Manifest
 from mrv.messages import LANGUAGES, sentence, spoken, text
+from verify import reported
 from verify.folder import Exported, load
 from verify.records import Papers, judged
 
@@ -50,6 +51,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--journal-head", metavar="SHA256", help="head of the office's journal as an earlier audit wrote it down"
     )
+    made.add_argument(
+        "--report",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE.json",
+        help="a monitoring report (`mrv-collector report --out FILE.json`) to compute again; may be repeated",
+    )
     made.add_argument("--json", action="store_true", help="print JSON for scripts; instants are UTC milliseconds")
     made.add_argument("--lang", choices=LANGUAGES, help="language of messages (default: from LANG)")
     made.add_argument("--version", action="version", version=version("mrv-agent"))
@@ -63,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         exported = load(arguments.folder)
         report = _judged(exported, arguments.key, arguments.cosigner)
         papers = judged(exported, _site(exported.manifest.origin), arguments.journal_head)
-        report = replace(report, findings=(*exported.faults, *report.findings, *papers.findings))
+        claims = [(str(path), reported.load(path)) for path in arguments.report]
+        wrong = [found for path, claim in claims for found in reported.check(claim, exported, report, path)]
+        report = replace(report, findings=(*exported.faults, *report.findings, *papers.findings, *wrong))
     except MrvError as error:
         for found in error.faults:
             print(sentence(found, language), file=sys.stderr)
@@ -76,6 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print(_journal_line(papers))
         print("\n".join(lines(report, language)))
+        for path, _ in claims:
+            same = not any(found.where.startswith(path) for found in wrong)
+            print(text("verify.report_equal" if same else "verify.report_unequal", language, report=path))
         print(text("verify.approvals_claimed", language))
         if claimed:
             print(text("verify.keys_claimed", language, keys=", ".join(f"--{name}" for name in claimed)))

@@ -26,10 +26,12 @@ from mrv.manifest import (
     JOURNAL,
     LEAVES_PER_FILE,
     MANIFEST,
+    PLANS,
     Manifest,
     entries_name,
 )
 
+MAX_PLAN = 4 * 1024 * 1024
 MAX_MANIFEST = 1024 * 1024
 MAX_JOURNAL = 64 * 1024 * 1024
 MAX_ENTRIES = LEAVES_PER_FILE * (MAX_LEAF + 2)
@@ -64,7 +66,7 @@ class Exported:
             if count != LEAVES_PER_FILE:
                 self._note("verify.entries_short", self.path / ENTRIES / entries_name(number - 1), found=count)
             try:
-                leaves = split(_read(path, MAX_ENTRIES))
+                leaves = split(bounded(path, MAX_ENTRIES))
             except MrvError as error:
                 self.faults += [Fault(f.code, str(path), f.params) for f in error.faults]
                 return
@@ -78,10 +80,23 @@ class Exported:
         if self.manifest.journal is None:
             return ()
         try:
-            return tuple(_read(self.path / JOURNAL, MAX_JOURNAL).splitlines())
+            return tuple(bounded(self.path / JOURNAL, MAX_JOURNAL).splitlines())
         except MrvError as error:
             self.faults += error.faults
             return ()
+
+    def plan(self, digest: str) -> bytes | None:
+        """The text of an approved plan; None, and a fault, when it is not there or not what its name says."""
+        path = self.path / PLANS / digest
+        try:
+            body = bounded(path, MAX_PLAN)
+        except MrvError as error:
+            self.faults += error.faults
+            return None
+        if hashlib.sha256(body).hexdigest() != digest:
+            self._note("verify.paper_altered", path, found=hashlib.sha256(body).hexdigest()[:16])
+            return None
+        return body
 
     def papers(self, names: Iterable[str]) -> int:
         """How many of the papers with these SHA-256 lie in the folder; an altered one is a fault."""
@@ -111,7 +126,7 @@ class Exported:
 
     def _text(self, path: Path) -> str | None:
         try:
-            return _read(path, MAX_NOTE).decode()
+            return bounded(path, MAX_NOTE).decode()
         except UnicodeDecodeError:
             self._note("verify.not_text", path)
         except MrvError as error:
@@ -126,13 +141,13 @@ def load(path: Path) -> Exported:
     """The export in folder `path`. Raises BadInput when its manifest cannot be read."""
     file = path / MANIFEST
     try:
-        manifest = msgspec.json.decode(_read(file, MAX_MANIFEST), type=Manifest)
+        manifest = msgspec.json.decode(bounded(file, MAX_MANIFEST), type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(fault("verify.manifest_malformed", str(file), problem=error)) from error
     return Exported(path, manifest)
 
 
-def _read(path: Path, limit: int) -> bytes:
+def bounded(path: Path, limit: int) -> bytes:
     """The content of a plain file of at most `limit` bytes. Raises BadInput."""
     try:
         if path.is_symlink() or not path.is_file():

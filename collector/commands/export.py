@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         key = office.key(arguments.site, arguments.epoch)
         head = office.archive.head(key.origin)
         lines = journal.lines(office.archive.database, key.site)
-        papers = Papers(site=key.site, journal=lines, kept=office.folder.documents)
+        plans = office.registry.approved(key.site, "plan")
+        papers = Papers(site=key.site, journal=lines, kept=office.folder.documents, plans=plans)
         says = manifest(head, key.vkey, office.identity.key.vkey, office.registry.approvals(key.site), papers)
         with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
             task = bar.add_task("leaves", total=head.size)

@@ -124,7 +124,7 @@ def _write(arguments: argparse.Namespace, material: Material, pages: tuple[Page,
                 footer += f" {label('not_for_submission', ('en',))}"
             workbook.write(pages, out, at=crediting.end, footer=footer)
         case ".json":
-            plain.write_json(pages, None if arguments.public else crediting, out)
+            plain.write_json(pages, None if arguments.public else material, out)
         case "":
             plain.write_csv(pages, out)
         case ending:

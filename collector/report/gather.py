@@ -60,7 +60,7 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
     keys = office.registry.keys(site)
     usages = collect(office.archive, keys, start, end)
     book = journal.held(office.archive.database, site)
-    standing = tuple(one for one in book.standing if one.at <= now)
+    standing = book.standing
     crediting = credit(
         Evidence(
             project=wish.project,
@@ -119,8 +119,9 @@ def _plans(office: Office, site: str) -> Iterator[ApprovedPlan]:
 
 
 def _approvals(office: Office, site: str) -> Iterator[tuple[str, int, bytes]]:
-    """(digest, when approved, canonical JSON) of every plan of `site`, as the change log dates them."""
-    dated = office.registry.approved_at(site)
+    """(digest, when approved, canonical JSON) of every plan of `site`, as the journal dates them."""
+    # The journal, as the auditor has it; what was approved before there was one is dated by the change log.
+    dated = office.registry.approved_at(site) | journal.held(office.archive.database, site).approved("plan")
     for digest, body in office.registry.approved(site, "plan"):
         yield digest, dated.get(digest, 0), body
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.report.cells import Cell, Page, letters
+from collector.report.material import Material
 from mrv import number
 from mrv.crediting.result import canonical
 from mrv.errors import Unavailable, fault
@@ -52,10 +53,16 @@ def _said(cell: Cell | None) -> str:
     return "" if value is None else str(value)
 
 
-def write_json(pages: Sequence[Page], crediting: object, path: Path) -> None:
-    """Everything in one document. `crediting` None leaves it out (a public copy). Raises Unavailable."""
-    exact = json.loads(canonical(crediting)) if crediting is not None else None
-    values = {"crediting": exact, "pages": {page.name: _page(page) for page in pages}}
+def write_json(pages: Sequence[Page], material: Material | None, path: Path) -> None:
+    """Everything in one document, as `mrv-verify --report` takes it. `material` None: a public copy, pages only.
+
+    Raises Unavailable.
+    """
+    values: dict[str, Any] = {"crediting": None, "basis": None, "pages": {page.name: _page(page) for page in pages}}
+    if material is not None:
+        logs = [{"origin": log.origin, "size": log.size, "root": log.root} for log in material.logs]
+        values["crediting"] = json.loads(canonical(material.crediting))
+        values["basis"] = {"journal": material.journal_head, "logs": logs}
     try:
         path.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:

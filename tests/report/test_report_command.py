@@ -25,6 +25,7 @@ from mrv.log.checkpoint import Checkpoint
 from mrv.log.merkle import leaf_hash
 from mrv.log.proof import read as read_proof
 from mrv.log.proof import verify as verify_proof
+from verify.cli import main as verify
 
 MADE = demo_plan(min_coverage=Decimal(0))
 DAY = ("--from", "2026-03-02", "--to", "2026-03-02")
@@ -215,3 +216,64 @@ def test_without_the_extra_its_name_is_said(run: Run, tmp_path: Path, monkeypatc
     code, _, err = run("report", "--project", "pv", *DAY, "--out", tmp_path / "r.xlsx")
     assert (code, "mrv-agent[collector]" in err) == (4, True)
     assert run("report", "--project", "pv", *DAY, "--out", tmp_path / "r.json")[0] == 0, "only workbooks need it"
+
+
+# -- judged by the auditor -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="export")
+def exported(run: Run, tmp_path: Path) -> Path:
+    assert run("export", "demo-factory", "--out", tmp_path / "export")[0] == 0
+    assert run("report", "--project", "pv", *DAY, "--out", tmp_path / "r.json")[0] == 0
+    return tmp_path / "export"
+
+
+def audited(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict[str, str]]:
+    code = verify([*map(str, arguments), "--json"])
+    return code, {f["code"]: f["what"] for f in json.loads(capsys.readouterr().out)["findings"]}
+
+
+def test_the_auditor_computes_the_report_again(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = export.parent / "r.json"
+    assert audited(capsys, export, "--report", report) == (0, {})
+    assert verify([str(export), "--report", str(report)]) == 0
+    assert "every figure computed again and equal" in capsys.readouterr().out
+
+
+def test_a_report_that_says_more_than_the_leaves_give(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = export.parent / "r.json"
+    said = json.loads(path.read_text("utf-8"))
+    said["crediting"]["vintages"][0]["tonnes"] = 12
+    path.write_text(json.dumps(said))
+    code, found = audited(capsys, export, "--report", path)
+    assert (code, list(found)) == (1, ["verify.report_differs"])
+    assert "vintages[0].tonnes: the report says 12, computed again it is 0" in found["verify.report_differs"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda said: said["basis"].update(journal="ab" * 32), "verify.journal_rewritten"),
+        (lambda said: said["basis"]["logs"][0].update(size=7), "verify.report_other_size"),
+        (lambda said: said["basis"]["logs"].append({"origin": "x", "size": 1, "root": ""}), "verify.report_other_logs"),
+        (lambda said: said["crediting"].update(project="nobody"), "credit.nothing_in_window"),
+        (lambda said: said["crediting"].pop("start"), "verify.report_malformed"),
+    ],
+)
+def test_a_report_of_something_else(
+    export: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Any], None], code: str
+) -> None:
+    path = export.parent / "r.json"
+    said = json.loads(path.read_text("utf-8"))
+    change(said)
+    path.write_text(json.dumps(said))
+    ended, found = audited(capsys, export, "--report", path)
+    assert (ended, code in found) == (1, True), found
+
+
+def test_a_public_copy_cannot_be_computed_again(run: Run, export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("report", "--project", "pv", *DAY, "--public", "--out", export.parent / "public.json")[0] == 0
+    assert verify([str(export), "--report", str(export.parent / "public.json")]) == 2
+    assert "public copy" in capsys.readouterr().err
+    (export.parent / "no.json").write_text("[]")
+    assert verify([str(export), "--report", str(export.parent / "no.json")]) == 2

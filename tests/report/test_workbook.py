@@ -100,7 +100,7 @@ from collector.report.sheets import lay_out
 made = material()
 pages = lay_out(made)
 workbook.write(pages, Path(sys.argv[2]) / "r.xlsx", at=made.crediting.end, footer="pv")
-plain.write_json(pages, made.crediting, Path(sys.argv[2]) / "r.json")
+plain.write_json(pages, made, Path(sys.argv[2]) / "r.json")
 plain.write_csv(pages, Path(sys.argv[2]) / "csv")
 """
 
@@ -144,7 +144,8 @@ def test_a_public_copy_hides_names_serials_and_what_is_asked_for(tmp_path: Path)
 
 
 def test_csv_and_json_hold_what_the_workbook_holds(tmp_path: Path) -> None:
-    pages, made = lay_out(material()), crediting()
+    made = material()
+    pages = lay_out(made)
     plain.write_csv(pages, tmp_path / "csv")
     plain.write_json(pages, made, tmp_path / "r.json")
     assert {path.stem for path in (tmp_path / "csv").iterdir()} == set(SHEETS)

@@ -1,0 +1,147 @@
+"""A monitoring report under audit: computed again from the exported leaves, journal and plans, and compared whole.
+
+Nothing is taken from the report but what it claims to cover. Only usages of summaries this audit admitted count, and
+records up to the journal's head that the report names. Equal means equal in every figure, ledger line and reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mrv import journal, leaf
+from mrv.audit import Report
+from mrv.crediting.engine import credit
+from mrv.crediting.result import Crediting, canonical
+from mrv.crediting.sealed import Evidence, Sealed
+from mrv.errors import BadInput, Fault, fault
+from mrv.journal import Journal
+from mrv.methodology import catalogue
+from mrv.plan import MonitoringPlan
+from mrv.plan.versions import ApprovedPlan
+from verify.folder import Exported, bounded
+
+MAX_REPORT = 256 * 1024 * 1024
+
+
+class LogBasis(msgspec.Struct, frozen=True, kw_only=True):
+    """A log as the report was made from it."""
+
+    origin: str
+    size: int
+    root: str
+
+
+class Basis(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report was made from: the head of the journal and the logs."""
+
+    journal: str
+    logs: tuple[LogBasis, ...]
+
+
+class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as `mrv-collector report --out FILE.json` writes it. `crediting` is absent in a public copy."""
+
+    crediting: dict[str, Any] | None
+    basis: Basis | None
+
+
+def load(path: Path) -> Claimed:
+    """Raises BadInput for what is no report, or a public copy of one."""
+    try:
+        claimed = msgspec.json.decode(bounded(path, MAX_REPORT), type=Claimed)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(fault("verify.report_malformed", str(path), problem=error)) from error
+    if claimed.crediting is None or claimed.basis is None:
+        raise BadInput(fault("verify.report_public", str(path)))
+    return claimed
+
+
+def check(claimed: Claimed, exported: Exported, audited: Report, path: str) -> tuple[Fault, ...]:
+    """What of the report is not what this export gives. Never raises on what either says."""
+    says, basis = claimed.crediting or {}, claimed.basis
+    if basis is None:
+        return (fault("verify.report_public", path),)
+    found = tuple(_other_basis(basis, exported, audited, path))
+    if found:
+        return found
+    lines = exported.journal()
+    heads = [leaf.digest(line) for line in lines]
+    if basis.journal and basis.journal not in heads:
+        return (fault("verify.journal_rewritten", path, head=basis.journal),)
+    upto = heads.index(basis.journal) + 1 if basis.journal else 0
+    site = str(says.get("site", ""))
+    try:
+        again = credit(_evidence(says, exported, audited, journal.read(lines[:upto], site)))
+    except BadInput as error:
+        return tuple(Fault(f.code, f"{path} {f.where}".strip(), f.params) for f in error.faults)
+    except (KeyError, TypeError, ValueError) as error:
+        return (fault("verify.report_malformed", path, problem=error),)
+    return tuple(_differences(says, again, path))
+
+
+def _other_basis(basis: Basis, exported: Exported, audited: Report, path: str) -> Iterator[Fault]:
+    logs = {log.origin: log.size for log in basis.logs if log.size}
+    if set(logs) - {audited.origin}:
+        yield fault("verify.report_other_logs", path, logs=", ".join(sorted(set(logs) - {audited.origin})))
+    elif logs.get(audited.origin) != exported.manifest.size:
+        yield fault(
+            "verify.report_other_size", path, report=logs.get(audited.origin, 0), exported=exported.manifest.size
+        )
+
+
+def _evidence(says: dict[str, Any], exported: Exported, audited: Report, book: Journal) -> Evidence:
+    start, end = int(says["start"]), int(says["end"])
+    return Evidence(
+        project=str(says["project"]),
+        start=start,
+        end=end,
+        plans=tuple(_plans(exported, book)),
+        sealed=tuple(_sealed(audited, start, end)),
+        papers=book.standing,
+        methodologies=catalogue.library(),
+    )
+
+
+def _plans(exported: Exported, book: Journal) -> Iterator[ApprovedPlan]:
+    """Every approved plan whose text lies in the export, dated by the journal."""
+    for digest, at in book.approved("plan").items():
+        body = exported.plan(digest)
+        if body is not None:
+            yield ApprovedPlan(plan=msgspec.json.decode(body, type=MonitoringPlan), digest=digest, at=at)
+
+
+def _sealed(audited: Report, start: int, end: int) -> Iterator[Sealed]:
+    for judgement, verdict in audited.verdicts:
+        if not verdict.admitted or judgement.summary.start >= end or judgement.summary.end <= start:
+            continue
+        bound = {
+            (terms.config.number, one.meter): one
+            for terms in judgement.terms
+            for one in (terms.binding.meters if terms.binding else ())
+        }
+        for usage in judgement.usages:
+            if (key := (usage.config, usage.meter)) in bound:
+                yield Sealed(usage=usage, bound=bound[key], digest=leaf.digest(leaf.encode(usage)))
+
+
+def _differences(says: dict[str, Any], again: Crediting, path: str) -> Iterator[Fault]:
+    mine = json.loads(canonical(again))
+    for where, theirs, ours in _unequal(says, mine, ""):
+        yield fault("verify.report_differs", path, figure=where, report=theirs, recomputed=ours)
+
+
+def _unequal(one: Any, other: Any, where: str) -> Iterator[tuple[str, str, str]]:
+    """The places where two documents differ, deepest first met; values as short texts."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in sorted(one.keys() | other.keys()):
+            yield from _unequal(one.get(name), other.get(name), f"{where}.{name}" if where else name)
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from _unequal(left, right, f"{where}[{number}]")
+    elif one != other:
+        yield where, json.dumps(one)[:120], json.dumps(other)[:120]
