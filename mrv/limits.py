@@ -9,8 +9,9 @@ register's unit (kWh), because a judge must find what the site found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from mrv.binding import Settings
 from mrv.profile import MEASURANDS, Profile, Value
@@ -59,7 +60,7 @@ class Scale:
         return max(self.step, -(-(below << max(k, 0)) // (self.count.denominator << max(-k, 0))))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """One meter under one binding. `power` is the most its circuit can carry, in kW, at the primary side."""
 
@@ -73,15 +74,15 @@ class Limits:
     #: What a native count is multiplied by where the ratio is a site constant.
     factor: Fraction = Fraction(1)
     #: What `most` found before: nearly every step takes one polling interval.
-    _most: dict[tuple[int, Fraction | None], int] = field(default_factory=dict, compare=False, repr=False)
 
     def most(self, ms: int, ratio: Fraction | None) -> int:
         """The most a register can move in `ms`, in nano units of native counts, without its resolution."""
-        key = (ms, ratio)
-        if key not in self._most:
-            native = self.power / (self.factor if ratio is None else ratio)
-            self._most[key] = int(native * NANO * (ms + self.refresh) / HOUR)
-        return self._most[key]
+        up, down = self._rate if ratio is None else _rate(self.power / ratio)
+        return up * (ms + self.refresh) // down
+
+    @cached_property
+    def _rate(self) -> tuple[int, int]:
+        return _rate(self.power / self.factor)
 
     def resolution(self, obis: str, value: int) -> int:
         scale = self.scales.get(obis)
@@ -90,6 +91,11 @@ class Limits:
     def modulus(self, obis: str) -> int | None:
         scale = self.scales.get(obis)
         return scale.modulus if scale else None
+
+
+def _rate(power: Fraction) -> tuple[int, int]:
+    """Nano units per ms, as a fraction of whole numbers: this is asked for at every reading."""
+    return (power * NANO / HOUR).as_integer_ratio()
 
 
 def limits(profile: Profile | None, settings: Settings, every_s: int) -> Limits:
@@ -107,6 +113,16 @@ def limits(profile: Profile | None, settings: Settings, every_s: int) -> Limits:
         scales=scales,
         factor=settings.factor,
     )
+
+
+def coarseness(limits: Limits, obis: str, power: Fraction, period_s: int, hours: int) -> Fraction:
+    """What share of a period's energy one step of a register is, when it has counted for ten years.
+
+    `power` in kW at the primary side runs `hours` a year. A float32 of watt-hours counts in steps of 64 Wh by 1 GWh.
+    """
+    yearly = power * hours / limits.factor
+    step = Fraction(limits.resolution(obis, int(10 * yearly * NANO)), NANO)
+    return step / (yearly * period_s / (8784 * 3600))
 
 
 def voltage(settings: Settings) -> Fraction:

@@ -76,6 +76,15 @@ class Measurand(Enum):
     def signed(self) -> bool:
         return self.value.signed
 
+    @property
+    def both_ways(self) -> bool:
+        """Whether one register counts the energy of both directions, so that nobody can tell them apart again.
+
+        Such a register credits nothing. Counters that a key press or midnight sets back to 0 (partial, daily) are no
+        measurand at all: a profile cannot name them as energy.
+        """
+        return self in {Measurand.ACTIVE_ENERGY_ABSOLUTE, Measurand.APPARENT_ENERGY}
+
 
 #: By the name profiles use: lower case.
 MEASURANDS: dict[str, Measurand] = {m.name.lower(): m for m in Measurand}

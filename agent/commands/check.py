@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from agent import config, keys
 from agent.commands.common import add_json, as_json, command, emit, language, state_of
 from agent.config import Setup
-from mrv import leaf
+from mrv import leaf, limits
 from mrv.errors import Fault, Refused, fault
+from mrv.measurand import MEASURANDS
 from mrv.messages import sentence
+from mrv.plan.plausible import LEAP_YEAR
 from mrv.reading import ClockState
+
+#: A step of a register above this share of a period's energy is worth a note.
+COARSE = Fraction(1, 20)
 
 
 def add(commands: Any) -> None:
@@ -54,7 +61,23 @@ def _notes(setup: Setup) -> list[Fault]:
         found.append(fault("agent.example_cosigner", config.SITE_FILE))
     if setup.site.clock.sync == "assumed" and ClockState.INFORMATIVE not in setup.plan.clock:
         found.append(fault("agent.clock_never_accepted", config.SITE_FILE, accepted=", ".join(setup.plan.clock)))
-    return found
+    return [*found, *_coarse(setup)]
+
+
+def _coarse(setup: Setup) -> Iterator[Fault]:
+    """Registers that hardly move in a period: the sum is right, the single figure says little."""
+    rated = {point.id: point.rated for point in setup.plan.points if point.rated}
+    wanted = {(term.point, term.register) for project in setup.plan.projects for _, term in project.terms()}
+    for bound in setup.binding.meters:
+        profile, point = setup.profiles[bound.profile], rated.get(bound.point)
+        own = limits.limits(profile, bound.settings, bound.every)
+        for register in sorted(name for place, name in wanted if place == bound.point and point):
+            hours = point.hours if point and point.hours else LEAP_YEAR
+            power = point.power.coherent if point else Fraction(0)
+            share = limits.coarseness(own, MEASURANDS[register].obis, power, setup.plan.period, hours)
+            if share > COARSE:
+                where = f"meter {bound.meter}"
+                yield fault("agent.coarse_register", where, register=register, percent=round(share * 100))
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from mrv.binding import Binding, BoundMeter
 from mrv.errors import Fault, fault
+from mrv.measurand import MEASURANDS
 from mrv.plan.metering import Point
 from mrv.plan.whole import MonitoringPlan
 from mrv.profile import Profile
@@ -48,3 +49,8 @@ def _against_profile(plan: MonitoringPlan, point: Point, bound: BoundMeter, prof
     wanted = {term.register for project in plan.projects for _, term in project.terms() if term.point == point.id}
     for register in sorted(wanted - set(profile.read)):
         yield fault("plan.register_not_read", where, register=register, profile=profile.id, point=point.id)
+    absolute = "absolute" in (profile.summation, bound.settings.summation)
+    for register in sorted(wanted & MEASURANDS.keys()):
+        # A meter that adds both directions is right where energy flows one way: it must not be asked for the other.
+        if MEASURANDS[register].both_ways or (absolute and "export" in register):
+            yield fault("plan.register_both_ways", where, register=register, profile=profile.id, point=point.id)

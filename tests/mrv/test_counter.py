@@ -20,7 +20,7 @@ from drivers.profiles import library
 from mrv.binding import BoundMeter, Settings
 from mrv.counter import IDENTITY_WAIT, LATER, SETTLING, UNDECIDED, Mark, Walk, passed
 from mrv.leaf import Usage
-from mrv.limits import NANO, Limits, Scale, limits
+from mrv.limits import NANO, Limits, Scale, coarseness, limits
 from mrv.reading import ClockState
 from mrv.usage import Chain, Seen, energy
 
@@ -84,6 +84,14 @@ def test_the_resolution_of_a_float_is_the_step_to_its_neighbour_where_it_stands(
     watthours = Scale(step=NANO // 1000, mantissa=24, count=Fraction(NANO, 1000))
     assert watthours.resolution(1_000_000 * NANO) == 64 * NANO // 1000  # 64 Wh at 1 GWh
     assert Scale(step=NANO).resolution(5 * NANO) == NANO  # whole kWh
+
+
+def test_a_register_too_coarse_for_its_period_is_known_before_it_is_read() -> None:
+    watthours = replace(CT, factor=Fraction(1), scales={OBIS: Scale(NANO // 1000, 24, Fraction(NANO, 1000))})
+    share = coarseness(watthours, OBIS, Fraction(12), 900, 8784)  # 12 kW for ten years: 1 GWh, steps of 64 Wh
+    assert share == Fraction("0.064") / 3
+    kilowatthours = replace(watthours, scales={OBIS: Scale(NANO)})
+    assert coarseness(kilowatthours, OBIS, Fraction(12), 900, 8784) == Fraction(1, 3)
 
 
 def test_time_is_that_of_the_boot_and_unknown_over_a_reboot_somebody_only_vouched_for() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import site_log
 from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan, replaced
+from test_book_histories import Stored
 
 from drivers.profiles import library
 from mrv import known, leaf
@@ -17,10 +18,12 @@ from mrv.audit import Approvals, Report, Verdict, admit
 from mrv.binding import Settings
 from mrv.book import Book
 from mrv.findings import lines
+from mrv.leaf import MeterEvent
 from mrv.methodology import catalogue
 from mrv.period import LAST
 from mrv.plan import MonitoringPlan
 from mrv.reading import ClockState
+from mrv.restore import restored
 
 MINUTE, STEP = 60_000, EVERY * 1000
 PLAN, BINDING = (leaf.digest(leaf.canonical(value)) for value in (demo_plan(), demo_binding()))
@@ -161,3 +164,111 @@ def test_a_boot_at_no_possible_time(boottime: int) -> None:
     log.add(leaf.Clock(**clock, boottime=0))
     assert log.book.due() is None
     assert "audit.time_out_of_range" in {found.code for found in log.book.open_findings}
+
+
+# -- lies about counters -------------------------------------------------------------------------------------------
+
+
+def jumped() -> SiteLog:
+    """A counter that jumps by 400 kWh in the second minute, which no busbar explains; decided and told in the third."""
+    log = SiteLog()
+    log.run(T0, T0 + MINUTE + STEP)
+    log.run(T0 + MINUTE + STEP, T0 + 3 * MINUTE + STEP, base=500)
+    return log
+
+
+def decision(log: SiteLog) -> int:
+    return next(i for i, data in enumerate(log.leaves) if isinstance(leaf.decode(data), MeterEvent))
+
+
+def usage_of_the_jump(log: SiteLog) -> int:
+    facts = (leaf.decode(data) for data in log.leaves)
+    return next(i for i, fact in enumerate(facts) if isinstance(fact, leaf.Usage) and "held" in fact.flags)
+
+
+def test_a_jump_honestly_told_is_admitted_and_credits_nothing() -> None:
+    log = jumped()
+    assert reasons(log.leaves) == [set(), set(), set()]
+    projects = [judgement.summary.projects for judgement in log.judgements]
+    assert [project.reduction is None for project in projects[2]] == [True, True]
+    assert projects[0][0].reduction is not None
+    assert [usage.flags for usage in log.judgements[1].usages] == [("carried", "jump")] * 2
+    assert [usage.flags for usage in log.judgements[2].usages] == [("jump", "held", "straddle", "lost")] * 2
+
+
+@pytest.mark.parametrize("verdict", ["glitch", "rollover", "reset"])
+def test_a_decision_that_is_called_another(verdict: str) -> None:
+    log = jumped()
+    index = decision(log)
+    fact = leaf.decode(log.leaves[index])
+    assert isinstance(fact, MeterEvent)
+    lie = replaced(log.leaves, index, details={**fact.details, "verdict": verdict})
+    assert reasons(lie) == [set(), set(), {"audit.decisions_differ"}]
+
+
+def test_a_decision_that_is_not_shown_or_invented() -> None:
+    log = jumped()
+    index = decision(log)
+    hidden = [*log.leaves[:index], *log.leaves[index + 1 :]]
+    twice = [*log.leaves[: index + 1], *log.leaves[index:]]
+    for lie in (hidden, twice):
+        assert reasons(lie) == [set(), set(), {"audit.decisions_differ"}]
+
+
+@pytest.mark.parametrize("lie", [{"flags": ()}, {"flags": ("lost",), "holds": {}}, {"holds": {}}, {"lost": 0}])
+def test_a_usage_that_hides_its_hold(lie: dict[str, object]) -> None:
+    log = jumped()
+    found = reasons(replaced(log.leaves, usage_of_the_jump(log), **lie))
+    assert "audit.usages_differ" in found[2]
+
+
+def test_a_jump_that_is_called_energy() -> None:
+    log = jumped()
+    index = usage_of_the_jump(log)
+    fact = leaf.decode(log.leaves[index])
+    assert isinstance(fact, leaf.Usage)
+    all_of_it = {
+        obis: msgspec.structs.replace(used, used=str(Decimal(used.used) + Decimal(used.jumped or 0)), jumped=None)
+        for obis, used in fact.registers.items()
+    }
+    assert "audit.usages_differ" in reasons(replaced(log.leaves, index, registers=all_of_it))[2]
+
+
+def test_an_exchange_that_is_called_the_same_meter() -> None:
+    """The words of the serial number say another meter; the leaf says `identity`."""
+    log = SiteLog()
+    log.identify("pv-main", T0, serial="A")
+    log.run(T0, T0 + MINUTE + STEP)
+    log.identify("pv-main", T0 + MINUTE + STEP, event="identity", serial="B")
+    log.run(T0 + MINUTE + STEP, T0 + 2 * MINUTE + STEP)
+    assert reasons(log.leaves) == [set(), {"audit.identity_event"}]
+    assert "held" in next(usage.flags for usage in log.judgements[1].usages if usage.meter == "pv-main")
+
+
+def test_an_acceptance_of_what_is_not_the_sites_to_accept_lifts_nothing() -> None:
+    log = SiteLog()
+    for number, serial in enumerate(("A", "B")):
+        log.identify("pv-main", T0 + number * MINUTE + number * STEP, serial=serial)
+        log.run(T0 + number * (MINUTE + STEP), T0 + (number + 1) * MINUTE + STEP)
+    log.identify("pv-main", T0 + 2 * MINUTE + STEP, event="accepted", who="A technician")
+    log.run(T0 + 2 * MINUTE + STEP, T0 + 4 * MINUTE + STEP)
+    assert reasons(log.leaves) == [set()] * 4
+    held = [usage.flags for j in log.judgements for usage in j.usages if usage.meter == "pv-main"]
+    assert ["held" in flags for flags in held] == [False, True, True, True]
+
+
+def test_an_office_that_restarts_still_knows_what_is_held() -> None:
+    """The hold stands in a summary it judged before; a site that forgets it afterwards is found out."""
+    log = jumped()
+    log.run(T0 + 3 * MINUTE + STEP, T0 + 4 * MINUTE + STEP, base=500)
+    book = restored(Stored(log.leaves[:-1]))
+    whole = Book()
+    for data in log.leaves[:-1]:
+        whole.add(data)
+    assert [chain.holds for chain in book.chains] == [chain.holds for chain in whole.chains] != [{}, {}]
+    last = leaf.decode(log.leaves[-1])
+    assert isinstance(last, leaf.Summary)
+    figures = msgspec.structs.replace(last, projects=log.judgements[0].summary.projects)
+    judgement = book.add(leaf.encode(figures))
+    assert judgement is not None
+    assert [found.code for found in judgement.findings] == ["audit.summary_differs"]

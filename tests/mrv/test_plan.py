@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mrv import leaf, strict
-from mrv.binding import Binding, BoundMeter
+from mrv.binding import Binding, BoundMeter, Settings
 from mrv.errors import BadInput
+from mrv.measurand import Measurand
 from mrv.messages import sentence
 from mrv.number import in_bounds
 from mrv.plan import ExAnte, Item, MonitoringPlan, Point, Project, Provenance, Term, Terms, check_against, load
@@ -258,6 +259,21 @@ def test_the_profile_reads_what_the_plan_credits() -> None:
     meters = tuple(meter(m.meter, m.point, profile="one_way") for m in WIRED)
     found = against(*meters, one_way=profile("one_way", "meter", ["active_energy_import"]))
     assert found == [("plan.register_not_read", "meter pv-main")]
+
+
+@pytest.mark.parametrize("setting", [{"summation": "absolute"}, {"summation": "configurable", "set": "absolute"}])
+def test_a_meter_that_adds_both_directions_credits_no_export(setting: dict[str, str]) -> None:
+    """SDM630 at 342, EM24 at 0x42, "easy connection": what went out cannot be told from what came in."""
+    adds = profile("adds", "meter", ["active_energy_import", "active_energy_export"])
+    adds = msgspec.structs.replace(adds, summation=setting["summation"])
+    settings = Settings(summation=setting.get("set"))  # type: ignore[arg-type]
+    meters = tuple(msgspec.structs.replace(m, profile="adds", settings=settings) for m in WIRED)
+    assert against(*meters, adds=adds) == [("plan.register_both_ways", "meter pv-main")]
+
+
+def test_a_register_of_both_directions_is_no_measure_of_one() -> None:
+    assert [m.name for m in Measurand if m.both_ways] == ["ACTIVE_ENERGY_ABSOLUTE", "APPARENT_ENERGY"]
+    assert not [m.name for m in Measurand if m.cumulative and ("PARTIAL" in m.name or "DAILY" in m.name)]
 
 
 def test_an_inverter_is_no_certified_meter() -> None:
