@@ -73,7 +73,6 @@ class Limits:
     scales: dict[str, Scale]
     #: What a native count is multiplied by where the ratio is a site constant.
     factor: Fraction = Fraction(1)
-    #: What `most` found before: nearly every step takes one polling interval.
 
     def most(self, ms: int, ratio: Fraction | None) -> int:
         """The most a register can move in `ms`, in nano units of native counts, without its resolution."""
