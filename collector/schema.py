@@ -25,7 +25,8 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 2
+#: Grows with every change of the tables below, together with a revision (collector/migrations).
+SCHEMA_VERSION = 1
 METADATA = MetaData()
 #: Sizes, indices and UTC milliseconds: 64 bits. SQLite gives row ids to INTEGER columns only, which are as wide.
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
@@ -78,7 +79,9 @@ APPROVALS = Table(
     "approvals",
     METADATA,
     Column("site", ForeignKey("sites.site"), primary_key=True),
-    Column("kind", String(8), CheckConstraint("kind IN ('plan', 'binding')"), primary_key=True),
+    Column(
+        "kind", String(16), CheckConstraint("kind IN ('plan', 'binding', 'profile', 'methodology')"), primary_key=True
+    ),
     Column("digest", String(64), primary_key=True),
     Column("body", LargeBinary, nullable=False),
 )

@@ -1,8 +1,9 @@
 """How a collector's database of an earlier version becomes one of this version: Alembic's home.
 
-A new database is made from collector/schema.py at once and is of the newest version. Revisions are numbered like
-SCHEMA_VERSION; running them all from nothing gives the very same schema (tested on both databases). They are run inside
-the transaction that looks at the version, so an upgrade happens whole or not at all.
+A new database is made from collector/schema.py at once and is of the newest version, so the first revision does nothing:
+it only is where the others begin. Revisions are numbered like SCHEMA_VERSION (`versions/0002_what_changed.py`); a test
+refuses a changed schema without one. They are run inside the transaction that looked at the version, so an upgrade
+happens whole or not at all, and only one process does it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from sqlalchemy import Connection
 
 from collector.schema import SCHEMA_VERSION
 
+VERSIONS = Path(__file__).parent / "versions"
 
-def upgrade(connection: Connection, found: int) -> None:
-    """Run the revisions behind version `found` (0: an empty database) up to this one."""
+
+def upgrade(connection: Connection, found: int, *, to: int = SCHEMA_VERSION, versions: Path = VERSIONS) -> None:
+    """Run the revisions behind version `found` up to version `to`."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("version_locations", str(versions))
+    config.set_main_option("path_separator", "newline")
     config.attributes["connection"] = connection
-    if found:
-        command.stamp(config, f"{found:04d}")
-    command.upgrade(config, f"{SCHEMA_VERSION:04d}")
+    command.stamp(config, f"{found:04d}")
+    command.upgrade(config, f"{to:04d}")
