@@ -1,7 +1,7 @@
 """How a collector's database of an earlier version becomes one of this version: Alembic's home.
 
-A new database is made from collector/schema.py at once and is of the newest version, so the first revision does nothing:
-it only is where the others begin. Revisions are numbered like SCHEMA_VERSION (`versions/0002_what_changed.py`); a test
+A new database is made from collector/schema.py at once and is of the newest version, so the first revision does
+nothing: it only is where the others begin. Revisions are numbered like SCHEMA_VERSION (`versions/0002_what.py`); a test
 refuses a changed schema without one. They are run inside the transaction that looked at the version, so an upgrade
 happens whole or not at all, and only one process does it.
 """
