@@ -17,6 +17,7 @@ from drivers.dialogue import Dialogue
 from drivers.wiring import Line
 from mrv.binding import METER_ID, POINT_ID, RATIO
 from mrv.errors import BadInput, Refused, fault
+from mrv.messages import text
 
 _NUMBER = re.compile(r"[0-9]{1,6}([.,][0-9]{1,3})?")
 
@@ -102,22 +103,23 @@ def ratio(dialogue: Dialogue) -> str | None:
     return dialogue.ask("ratio", check)
 
 
-def amperes(dialogue: Dialogue, phase: int) -> Fraction | None:
-    """What the clamp shows; None for not measured."""
+def amperes(dialogue: Dialogue, phase: int, before: Fraction | None = None) -> Fraction | None:
+    """What the clamp shows; None for not measured. `before`: what was said a moment ago, and Enter keeps."""
 
     def check(answer: str) -> Fraction | None:
         found = answer.removesuffix("A").strip()
         if not found:
-            return None
+            return before
         if not _NUMBER.fullmatch(found):
             raise BadInput(fault("tool.bad_amperes", "", answer=answer[:40]))
         return Fraction(found.replace(",", "."))
 
-    return dialogue.ask("clamp", check, default="", about=f"L{phase + 1}")
+    key = "clamp" if before is None else "clamp_again"
+    return dialogue.ask(key, check, default="", about=f"L{phase + 1}")
 
 
-def direction(dialogue: Dialogue) -> Direction | None:
-    """Whether the circuit takes energy or gives it now, as the technician knows it."""
+def direction(dialogue: Dialogue, before: Direction | None = None) -> Direction | None:
+    """Whether the circuit takes or gives energy now, as the technician knows it. Enter keeps what was said before."""
 
     def check(answer: str) -> Direction | None:
         known: dict[str, Direction | None] = {
@@ -125,13 +127,13 @@ def direction(dialogue: Dialogue) -> Direction | None:
             "i": "import",
             "export": "export",
             "e": "export",
-            "": None,
+            "": before,
         }
         if answer.lower() not in known:
             raise BadInput(fault("tool.bad_direction", "", answer=answer[:40]))
         return known[answer.lower()]
 
-    return dialogue.ask("direction", check, default="")
+    return dialogue.ask("direction" if before is None else "direction_again", check, default="")
 
 
 def yes(dialogue: Dialogue, key: str, default: bool, **params: object) -> bool:
@@ -146,7 +148,8 @@ def yes(dialogue: Dialogue, key: str, default: bool, **params: object) -> bool:
         raise BadInput(fault("tool.bad_yes", "", answer=answer[:40]))
 
     spelled = {name: str(value) for name, value in params.items()}
-    return dialogue.ask(key, check, default="y" if default else "n", params=spelled)
+    usual = text("tool.letter_yes" if default else "tool.letter_no", dialogue.tongue)
+    return dialogue.ask(key, check, default=usual, params=spelled)
 
 
 def installation(clamps: dict[int, Fraction], plate: str, known: Direction | None) -> Installation:

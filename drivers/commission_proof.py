@@ -185,14 +185,20 @@ def _clamped(told: Installation, seen: Seen) -> Iterator[Fault]:
         if number not in told.clamps:
             yield fault("tool.clamp_missing", name)
             continue
-        clamp = told.clamps[number]
-        off = Bracket(before, after, Fraction(0)).distance(clamp)
-        if off > CLAMP_TOLERANCE * max(clamp, Fraction(1, 100)):
-            meter = (before + after) / 2
-            share = f"{float(100 * (meter - clamp) / clamp):+.1f}" if clamp else "?"
-            yield fault("tool.clamp_differs", name, clamp=_spelled(clamp), meter=_spelled(meter), percent=share)
+        yield from clamp_off(number, told.clamps[number], (before, after))
     if not seen.amperes:
         yield fault("tool.clamp_missing", "L1 L2 L3")
+
+
+def clamp_off(number: int, clamp: Fraction, meter: tuple[Fraction, Fraction]) -> tuple[Fault, ...]:
+    """That the clamp and the meter (before and after it was read) do not agree within 5 %; empty when they do."""
+    off = Bracket(*meter, Fraction(0)).distance(clamp)
+    if off <= CLAMP_TOLERANCE * max(clamp, Fraction(1, 100)):
+        return ()
+    mean = (meter[0] + meter[1]) / 2
+    share = f"{float(100 * (mean - clamp) / clamp):+.1f}" if clamp else "?"
+    name = f"L{number + 1}"
+    return (fault("tool.clamp_differs", name, clamp=_spelled(clamp), meter=_spelled(mean), percent=share),)
 
 
 def primary(nameplate: str) -> Fraction | None:
@@ -221,8 +227,15 @@ def _directed(told: Installation, seen: Seen) -> Iterator[Fault]:
         yield fault("tool.direction_unknown")
     elif seen.watts is None or not seen.watts:
         yield fault("tool.direction_not_seen")
-    elif (seen.watts > 0) != (told.direction == "import"):
-        yield fault("tool.direction_differs", "", told=told.direction, watts=_spelled(seen.watts))
+    else:
+        yield from direction_off(told.direction, seen.watts)
+
+
+def direction_off(told: Direction, watts: Fraction) -> tuple[Fault, ...]:
+    """That power flows the other way than a person knows it does; empty when it does not."""
+    if not watts or (watts > 0) == (told == "import"):
+        return ()
+    return (fault("tool.direction_differs", "", told=told, watts=_spelled(watts)),)
 
 
 def _spelled(value: Fraction) -> str:

@@ -45,8 +45,7 @@ async def tried(interview: Interview, first: Iterable[Candidate]) -> tuple[Candi
     found = []
     for candidate in tuple(first)[:MOST_PROFILES]:
         for settings in variants(candidate.profile, candidate.settings):
-            changed = msgspec.structs.asdict(settings) != msgspec.structs.asdict(candidate.settings)
-            found.append(await sampled(interview, candidate.replaced(settings)) if changed else candidate)
+            found.append(await sampled(interview, candidate.replaced(settings)))
     return ranked(one for one in found if one.score > 0)
 
 

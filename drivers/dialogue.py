@@ -7,7 +7,9 @@ goes through. Texts come from the catalogue: question `tool.ask_<key>`.
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import TextIO, TypeVar
 
@@ -41,16 +43,20 @@ class Dialogue:
 
     def say(self, message: str = "", /, **params: object) -> None:
         """A text of the catalogue, or an empty line."""
-        said = text(f"tool.{message}", self.tongue, **{k: str(v) for k, v in params.items()}) if message else ""
-        self.print(said)
+        self.print(text(f"tool.{message}", self.tongue, **{k: str(v) for k, v in params.items()}) if message else "")
 
     def print(self, line: str) -> None:
         """Something that is no text: a table, a number."""
-        print(line, file=self._out, flush=True)
+        print(folded(line, self._out), file=self._out, flush=True)
 
-    def warn(self, found: Fault) -> None:
-        """A fault that does not end the work."""
-        self.print(sentence(found, self.tongue))
+    def warn(self, *faults: Fault) -> None:
+        """Faults that do not end the work."""
+        for found in faults:
+            self.print(sentence(found, self.tongue))
+
+    def scripted(self, key: str, about: str = "") -> bool:
+        """Whether a script answers this question: it cannot be asked for a better answer."""
+        return (f"{key}.{about}" if about else key) in self._answers
 
     def ask(
         self,
@@ -73,7 +79,7 @@ class Dialogue:
             return _checked(self._answers[name], name, check)
         question = text(f"tool.ask_{key}", self.tongue, about=about, **(params or {}))
         while True:
-            prompt = f"{question} [{default}]: " if default else f"{question}: "
+            prompt = folded(f"{question} [{default}]:" if default else f"{question}:", self._out) + " "
             answer = self._typed(name, prompt, default, default if at_end is None else at_end)
             try:
                 return check(answer)
@@ -96,6 +102,21 @@ class Dialogue:
                 raise BadInput(fault("tool.answer_missing", "", key=name)) from None
             return at_end
         return typed or default or ""
+
+
+def folded(said: str, out: TextIO) -> str:
+    """`said` with its lines broken between words where a terminal would break them within; as it is elsewhere."""
+    if not out.isatty():
+        return said
+    width = min(shutil.get_terminal_size().columns, 100) - 1
+    return "\n".join(_broken(line, width) for line in said.split("\n"))
+
+
+def _broken(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip(" >-")))
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _checked(answer: str, name: str, check: Callable[[str], Result]) -> Result:

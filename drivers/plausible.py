@@ -39,6 +39,8 @@ _SLIPS = (10, 100, 1000)
 #: Below this share of the rest a phase has no voltage; below these amperes and voltamperes nothing is judged.
 _DEAD, LEAST_AMPERES, LEAST_VA = 0.05, 0.02, 20.0
 #: More than any busbar or machine of one meter: 10 kA; 100 MW; 1 TWh.
+#: Points for a total that is exactly the sum of its phases.
+_EXACT = 4
 _MOST = {"A": 10_000, "W": 1e8, "VA": 1e8, "var": 1e8, "kWh": 1e9, "kvarh": 1e9, "kVAh": 1e9}
 
 
@@ -73,9 +75,20 @@ def marks(values: Values, earlier: Earlier | None = None) -> dict[Measurand, Mar
 def score(values: Values, found: Mapping[Measurand, Mark]) -> int:
     """How much speaks for it that these numbers were decoded rightly: points, negative for what cannot be.
 
-    A zero proves nothing either way; hertz and volts, which every meter under voltage has, weigh most.
+    A zero proves nothing either way; hertz and volts, which every meter under voltage has, weigh most. Registers read
+    one word off give nearly the right floats (the high word is right, the low one its neighbour's): only a total that
+    is the sum of its phases to a part in a thousand tells them apart.
     """
-    return sum(_points(measurand, values[measurand], mark.verdict) for measurand, mark in found.items())
+    points = sum(_points(measurand, values[measurand], mark.verdict) for measurand, mark in found.items())
+    return points + (_EXACT if _adds_up(values) else 0)
+
+
+def _adds_up(values: Values) -> bool:
+    if Measurand.ACTIVE_POWER not in values or any(measurand not in values for measurand in POWERS):
+        return False
+    phases, total = [float(values[measurand]) for measurand in POWERS], float(values[Measurand.ACTIVE_POWER])
+    size = sum(map(abs, phases))
+    return size > 0 and min(abs(abs(sum(phases)) - abs(total)), abs(size - abs(total))) <= 0.001 * size
 
 
 def _points(measurand: Measurand, value: Decimal, verdict: Verdict) -> int:

@@ -15,7 +15,16 @@ from typing import Any
 
 import msgspec
 
-from drivers import commission, commission_gate, commission_place, commission_site, commission_variants, probe, spool
+from drivers import (
+    commission,
+    commission_bench,
+    commission_gate,
+    commission_place,
+    commission_site,
+    commission_variants,
+    probe,
+    spool,
+)
 from drivers.candidate import Candidate
 from drivers.commands import meter
 from drivers.commands import probe as probing
@@ -23,10 +32,11 @@ from drivers.commands.common import as_json, command, emit, headed, language, sh
 from drivers.commands.grip import Grip
 from drivers.commands.meter import Subject
 from drivers.commands.progress import Progress
-from drivers.commission import Bench, Done, Place
+from drivers.commission import Done, Place
+from drivers.commission_bench import Bench
 from drivers.commission_site import SiteFolder
-from drivers.dialogue import Dialogue
-from drivers.identify import Interview
+from drivers.dialogue import Dialogue, folded
+from drivers.identify import TELLING, Interview
 from mrv import strict
 from mrv.binding import METER_ID
 from mrv.errors import BadInput, fault
@@ -66,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.meter = arguments.again
     with Grip() as grip, Progress() as progress:
         subject = meter.of(arguments, grip, progress, library, tongue)
+        progress.clear()
         bench = _bench(grip, progress, dialogue, subject, library, site)
         done = _again(bench, subject, arguments.again) if arguments.again else _new(bench, subject, arguments)
     return _concluded(arguments, site, dialogue, done)
@@ -176,7 +187,7 @@ def _values(candidate: Candidate) -> tuple[str, ...]:
 
 def _tell(bench: Bench, candidate: Candidate) -> None:
     """Everything the meter says under the choice, with its marks, before anybody compares."""
-    judged = probe.judged(commission.take(bench, candidate))
+    judged = probe.judged(commission_bench.take(bench, candidate, (*candidate.profile.read, *TELLING)))
     bench.dialogue.say("reads_as", profile=candidate.profile.id, status=candidate.profile.status)
     probing.table(candidate, judged, bench.dialogue.tongue, raw=False, out=sys.stderr)
     for found in probing.notes(judged):
@@ -221,9 +232,10 @@ def _summary(done: Done, tongue: str) -> None:
         print(f"    {key}: {value}")
     for one in found.compared:
         print(f"  {one.measurand.name.lower()}: {text(f'tool.grade_{one.grade}', tongue)}")
-    print(text("tool.provisional" if found.provisional else "tool.proved", tongue, meter=found.meter))
+    said = text("tool.provisional" if found.provisional else "tool.proved", tongue, meter=found.meter)
+    print(folded(said, sys.stdout))
     for reason in (*found.reasons, *found.wiring):
-        print(sentence(reason, tongue))
+        print(folded(sentence(reason, tongue), sys.stdout))
 
 
 def _document(done: Done, tongue: str, *, written: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+from drivers.dialogue import folded
 from mrv.errors import Fault
 from mrv.messages import LANGUAGES, next_step, sentence, spoken, text, what
 
@@ -59,7 +60,7 @@ def complain(faults: Iterable[Fault], tongue: str, *, as_document: bool) -> None
         emit({"faults": [as_json(fault, tongue) for fault in faults]})
         return
     for fault in faults:
-        print(sentence(fault, tongue), file=sys.stderr)
+        print(folded(sentence(fault, tongue), sys.stderr), file=sys.stderr)
 
 
 def headed(columns: Sequence[str], tongue: str) -> tuple[str, ...]:

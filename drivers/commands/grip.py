@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, TypeVar
 
-from drivers import lines
+from drivers import lease, lines
 from drivers.bus import Bus
 from drivers.wiring import Line
 
@@ -24,6 +25,7 @@ class Grip:
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self._held: dict[Line, Bus] = {}
+        self._lent: dict[str, AsyncExitStack] = {}
 
     def __enter__(self) -> Grip:
         return self
@@ -38,16 +40,32 @@ class Grip:
         """Drive the line until `work` is done. Ctrl-C cancels it, and goes through."""
         return self._runner.run(work)
 
+    def borrow(self, line: Line) -> None:
+        """Have the line for ourselves until `let_go`. Raises Refused: another tool has it, or the agent keeps it."""
+        if line.end not in self._lent:
+            stack = AsyncExitStack()
+            self._runner.run(stack.enter_async_context(lease.borrowed(line)))
+            self._lent[line.end] = stack
+
     def bus(self, line: Line) -> Bus:
-        """The bus of `line`; one at the same end with other settings is let go of first."""
+        """The bus of `line`, borrowed; one at the same end with other settings is let go of first."""
+        self.borrow(line)
         if line not in self._held:
-            for other in [held for held in self._held if held.end == line.end]:
-                self._runner.run(self._held.pop(other).close())
+            self._close(line.end)
             self._held[line] = lines.connect(line)
         return self._held[line]
+
+    def close(self, line: Line) -> None:
+        """Close the buses of this line's end, but keep the lease: something else opens it now."""
+        self._close(line.end)
+
+    def _close(self, end: str) -> None:
+        for line in [held for held in self._held if held.end == end]:
+            self._runner.run(self._held.pop(line).close())
 
     def let_go(self) -> None:
         """Close every bus and give the lines back; a line is taken again when it is next needed."""
         while self._held:
-            _, bus = self._held.popitem()
-            self._runner.run(bus.close())
+            self._close(next(iter(self._held)).end)
+        while self._lent:
+            self._runner.run(self._lent.popitem()[1].aclose())

@@ -144,6 +144,7 @@ def _line(place: Where, unit: int, grip: Grip, progress: Progress, library: Mapp
     def told(now: Any) -> None:
         progress.show(now.done, len(asks), text("tool.scanning", tongue, place=now.heard.place, found="0"), now.seconds)
 
+    grip.borrow(place.line)
     result = grip.run(Scan(opened, told).run(asks, expect=1))
     if not result.found:
         raise Unavailable(fault("tool.nobody_there", place.line.end, unit=unit))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -14,6 +15,7 @@ from drivers.commands.common import as_json, command, emit, headed, language, sh
 from drivers.commands.grip import Grip
 from drivers.commands.meter import Subject
 from drivers.commands.progress import Progress
+from drivers.dialogue import folded
 from drivers.plausible import Earlier
 from drivers.probe import Judged, Taken
 from mrv.errors import Fault
@@ -76,7 +78,7 @@ def _print(subject: Subject, judged: Judged, tongue: str, *, raw: bool) -> None:
     print(f"{profile.id} ({profile.status}, {said}){f', {subject.serial}' if subject.serial else ''}")
     table(subject.candidate, judged, tongue, raw=raw)
     for found in notes(judged):
-        print(sentence(found, tongue))
+        print(folded(sentence(found, tongue), sys.stdout))
     if judged.wiring:
         print("\n".join(wiring_checks.phasors(judged.taken.values)))
     for name in judged.taken.refused:

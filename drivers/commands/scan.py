@@ -16,7 +16,7 @@ from drivers.commands.common import as_json, command, emit, headed, language, sh
 from drivers.commands.grip import Grip
 from drivers.commands.progress import Progress, spelled
 from drivers.commands.where import Where
-from drivers.dialogue import Dialogue
+from drivers.dialogue import Dialogue, folded
 from drivers.listening import Overheard
 from drivers.scan import Progress as Told
 from drivers.scan import Result, Scan
@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     place, tongue = where.of(arguments), language(arguments.lang)
     library = profiles.beside(arguments.dir)
     with Grip() as grip, Progress() as progress:
+        grip.borrow(place.line)
         noise = _listened(grip, progress, place, library, arguments.listen, tongue) if place.serial else None
         if arguments.one_by_one:
             return _guided(grip, progress, place, library, arguments, tongue)
@@ -130,6 +131,7 @@ def _scanned(
 ) -> Result:
     asks = _asks(place, library, arguments.timeout)
     planned = asks if arguments.all or arguments.expect else scan_plan.likely_part(asks)
+    progress.clear()
     if not arguments.json:
         _say("scan_begins", tongue, questions=len(planned), time=spelled(scan_plan.eta(planned)))
     return _asked(grip, progress, place, asks, planned, arguments, tongue)
@@ -145,7 +147,7 @@ def _asked(
     tongue: str,
 ) -> Result:
     """Ask; Ctrl-C ends it with what was found."""
-    grip.let_go()
+    grip.close(place.line)
 
     def told(now: Told) -> None:
         left = planned[now.done :]
@@ -218,7 +220,8 @@ def _guided(
 
 
 def _say(message: str, tongue: str, **params: object) -> None:
-    print(text(f"tool.{message}", tongue, **{k: str(v) for k, v in params.items()}), file=sys.stderr)
+    said = text(f"tool.{message}", tongue, **{k: str(v) for k, v in params.items()})
+    print(folded(said, sys.stderr), file=sys.stderr)
 
 
 def _print(place: Where, result: Result, met: Sequence[Met], faults: Sequence[Fault], tongue: str) -> None:
@@ -226,7 +229,7 @@ def _print(place: Where, result: Result, met: Sequence[Met], faults: Sequence[Fa
     if told:
         show(headed(_COLUMNS, tongue), [_row(one, tongue) for one in told])
     for found in faults:
-        print(sentence(found, tongue))
+        print(folded(sentence(found, tongue), sys.stdout))
     for one in told:
         if one.doubt and survey.keypad(one):
             print(text("tool.keypad", tongue, model=one.name))

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
+from drivers.bus import Bus
 from drivers.commands import meter, watched
 from drivers.commands.common import command, emit_line, headed, language
 from drivers.commands.grip import Grip
@@ -44,18 +45,20 @@ def run(arguments: argparse.Namespace) -> int:
             subjects = meter.several(arguments, grip, progress, library, tongue)
         seen = [Watched(subject) for subject in subjects]
         with suppress(KeyboardInterrupt), _screen(tongue, as_documents=arguments.json) as screen:
-            grip.run(_look(grip, seen, arguments.every, arguments.rounds, screen))
+            buses = [grip.bus(one.subject.line) for one in seen]
+            grip.run(_look(list(zip(seen, buses, strict=True)), arguments.every, arguments.rounds, screen))
     return 1 if any(one.errors for one in seen) else 0
 
 
-async def _look(grip: Grip, seen: Sequence[Watched], every: float, rounds: int | None, screen: Screen) -> None:
+async def _look(meters: Sequence[tuple[Watched, Bus]], every: float, rounds: int | None, screen: Screen) -> None:
     """All meters, one after the other, again and again at a steady pace."""
     loop = asyncio.get_running_loop()
     begin, done = loop.time(), 0
+    seen = [one for one, _ in meters]
     screen(seen, None)
     while rounds is None or done < rounds:
-        for one in seen:
-            await one.look(grip.bus(one.subject.line), loop.time)
+        for one, bus in meters:
+            await one.look(bus, loop.time)
             screen(seen, one)
         done += 1
         if rounds is None or done < rounds:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from drivers import identify, profiles
-from drivers.commission_variants import tried, variants
+from drivers.candidate import Candidate
+from drivers.commission_variants import clear, distinct, tried, variants
 from drivers.errors import NoReply, Unreachable
 from drivers.identify import Interview
 from drivers.items import begins, spoken
@@ -194,6 +195,35 @@ async def test_a_meter_that_leaves_and_a_line_that_breaks_are_said() -> None:
 
 
 # -- variants ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(word_order="little"),
+        Settings(table="holding"),
+        Settings(offset=-1),
+        Settings(offset=1),
+        Settings(table="holding", offset=-1, word_order="little"),
+    ],
+    ids=str,
+)
+async def test_the_variant_a_meter_needs_comes_first(settings: Settings) -> None:
+    moved = {name: msgspec.structs.replace(value, at=value.at + 1000) for name, value in SDM.values.items()}
+    profile = changed(SDM, limits=msgspec.structs.replace(SDM.limits, align=1), values=moved)
+    device = Device(image(profile, settings, HEALTHY).words, gaps=True)
+    found = await tried(Interview(bus(device), 1), [Candidate(profile=profile)])
+    assert found[0].settings == settings
+    assert float(found[0].values[Measurand.FREQUENCY]) == pytest.approx(49.98, abs=0.01)
+
+
+async def test_a_meter_that_mirrors_its_tables_is_read_as_the_profile_stands() -> None:
+    both = {(table, at): word for (_, at), word in meter().words.items() for table in "hi"}
+    found = await tried(Interview(bus(Device(both, gaps=True)), 1), [Candidate(profile=SDM)])
+    assert found[0].settings == Settings()
+    assert len(distinct(found)) < len(found)
+    assert clear(found)
 
 
 def test_word_order_is_not_varied_where_there_is_one_word() -> None:
