@@ -80,10 +80,12 @@ class Dialogue:
         question = text(f"tool.ask_{key}", self.tongue, about=about, **(params or {}))
         while True:
             prompt = folded(f"{question} [{default}]:" if default else f"{question}:", self._out) + " "
-            answer = self._typed(name, prompt, default, default if at_end is None else at_end)
+            answer, ended = self._typed(name, prompt, default, default if at_end is None else at_end)
             try:
                 return check(answer)
             except BadInput as error:
+                if ended:  # nobody is there to answer better
+                    raise
                 for found in error.faults:
                     self.warn(found)
 
@@ -91,7 +93,8 @@ class Dialogue:
         """Answers of the script nobody asked for: probably misspelt."""
         return tuple(sorted(self._answers.keys() - self._used))
 
-    def _typed(self, name: str, prompt: str, default: str | None, at_end: str | None) -> str:
+    def _typed(self, name: str, prompt: str, default: str | None, at_end: str | None) -> tuple[str, bool]:
+        """The answer, and whether stdin has ended."""
         self._out.write(prompt)
         self._out.flush()
         try:
@@ -100,8 +103,8 @@ class Dialogue:
             self.print("")
             if at_end is None:
                 raise BadInput(fault("tool.answer_missing", "", key=name)) from None
-            return at_end
-        return typed or default or ""
+            return at_end, True
+        return typed or default or "", False
 
 
 def folded(said: str, out: TextIO) -> str:
