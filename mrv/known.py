@@ -27,6 +27,8 @@ PROFILES: Mapping[str, frozenset[str]] = {
     "eastron_sdm230": frozenset({"44a03b216cc2056d096345a54553099b87cf7440e88cadc7ea8c2a8f6c0f201f"}),
     "eastron_sdm630": frozenset({"dd7b812d8b0f1f9bce6f5e53371079c23661371e32b82971bb2852aea6b937c6"}),
     "fronius_sunspec": frozenset({"8c3258f3906b553c61c1b23908691b954e5acafb2544b15bb7f6886486544432"}),
+    "goodwe_et_dt": frozenset({"c43c81a736705ba42ac3b55a9e29dcf8ccd7cbb9e257dafa535174c918346aeb"}),
+    "goodwe_et_dt_string": frozenset({"e4732c2f080d948d7a9b43bfa6198c9033fa69957352e54afb60f89b7d34cb3d"}),
     "growatt_mid_max": frozenset({"d3218f49b2bd609f1f1b6b061d1282cabc74b116f4bd57d84d070b566de2bbf2"}),
     "huawei_sun2000": frozenset({"332ef888992872cb1aaf2bafca3e6c07d918552baa7e2f9431e370ff99fcf394"}),
     "ime_nemo96_legrand_emdx3": frozenset({"4512eb5f0d01ede0139eb63ecf7c28a25e1eff1bb62e323a1b7c9c91a84dcd40"}),
