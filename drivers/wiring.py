@@ -100,7 +100,7 @@ class _Serial(_Line, frozen=True, kw_only=True):
 class RtuLine(_Serial, frozen=True, kw_only=True, tag="rtu"):
     """Modbus RTU on a serial port of this machine; best named by its /dev/serial/by-id/ name."""
 
-    port: Annotated[str, msgspec.Meta(pattern="^/[^\\s]{1,250}$")]
+    port: Annotated[str, msgspec.Meta(pattern="^/[^\\s]{1,250}$", examples=["/dev/ttyUSB0"])]
 
     @property
     def end(self) -> str:
