@@ -30,7 +30,10 @@ PLAN_FILE = "plan.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """Everything a site runs with. `profiles` and `methodologies` are those in use, by id and by name."""
+    """Everything a site runs with. `profiles` and `methodologies` are those in use, by id and by name.
+
+    `lines` says where in site.yaml each line stands, by its id.
+    """
 
     site: Site
     plan: MonitoringPlan
@@ -38,6 +41,7 @@ class Setup:
     cosigners: tuple[VerifyKey, ...]
     profiles: dict[str, Profile]
     methodologies: dict[str, Methodology]
+    lines: dict[str, str]
 
     @property
     def plan_digest(self) -> str:
@@ -70,7 +74,7 @@ def load(folder: Path) -> Setup:
     if site is None or plan is None:
         raise BadInput(*faults)
     raise_all([*faults, *_between(site, plan, library)])
-    return _setup(site.value, plan.value, library)
+    return _setup(site, plan.value, library)
 
 
 def example_cosigner() -> str:
@@ -79,7 +83,8 @@ def example_cosigner() -> str:
     return next(line.strip(" -\n") for line in text.splitlines() if line.strip().startswith("- example/"))
 
 
-def _setup(site: Site, plan: MonitoringPlan, library: dict[str, Profile]) -> Setup:
+def _setup(document: Document[Site], plan: MonitoringPlan, library: dict[str, Profile]) -> Setup:
+    site = document.value
     names = {project.methodology for project in plan.projects}
     return Setup(
         site=site,
@@ -88,6 +93,7 @@ def _setup(site: Site, plan: MonitoringPlan, library: dict[str, Profile]) -> Set
         cosigners=tuple(VerifyKey.parse(text) for text in site.collector.cosigners),
         profiles={name: library[name] for name in sorted({meter.profile for meter in site.meters})},
         methodologies={name: catalogue.find(name) for name in sorted(names)},
+        lines={line.id: document.where("buses", index) for index, line in enumerate(site.buses)},
     )
 
 

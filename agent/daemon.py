@@ -40,7 +40,7 @@ from agent.store import Store
 from agent.turn import Turn
 from agent.watchdog import Progress
 from drivers import lines, sun
-from drivers.bus import Bus
+from drivers.bus import Bus, Habits
 from drivers.lease import Tenant
 from drivers.meter import Meter
 from drivers.wiring import Line, RtuLine, Site
@@ -95,7 +95,7 @@ class Daemon:
         log: Store,
         clock: Clock,
         state: Path,
-        connect: Callable[[Line, dict[int, int]], Bus] = lines.connect,
+        connect: Callable[[Line, Habits], Bus] = lines.connect,
         *,
         rent: Callable[[Line, Callable[[], Awaitable[None]]], Tenant] = Tenant,
         site: Path | None = None,
@@ -192,7 +192,9 @@ class Daemon:
         site = self.setup.site
         bound = {meter.meter: meter for meter in self.setup.binding.meters}
         turns: dict[str, list[Turn]] = {line.id: [] for line in site.buses}
-        self.buses = {line.id: self._connect(line, lines.quirks(site, line.id)) for line in site.buses}
+        self.buses = {
+            line.id: self._connect(line, lines.habits_of(site, line.id, self.setup.profiles)) for line in site.buses
+        }
         self.tenants = {line.id: self._rent(line, self.buses[line.id].close) for line in site.buses}
         direct = {line.id for line in site.buses if isinstance(line, RtuLine)}
         for meter in site.meters:

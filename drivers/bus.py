@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,6 +61,26 @@ class Effort:
 ALL = Effort()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habit:
+    """How one unit wants to be asked, where that differs from its line. Times in ms."""
+
+    #: The unit number its replies carry instead.
+    answers_as: int | None = None
+    #: How long to wait for it, if longer than for the others.
+    timeout: int = 0
+    #: Silence on the line after its replies.
+    turnaround: int = 0
+    #: Pause before asking again when it was busy.
+    busy: int | None = None
+    #: Silence after the line was opened.
+    connect_delay: int = 0
+
+
+_PLAIN = Habit()
+Habits = Mapping[int, Habit]
+
+
 class Bus(Protocol):
     """A line with meters on it. Everything here raises drivers.errors.MeterError, nothing else."""
 
@@ -103,8 +123,9 @@ class Connection(Protocol):
 class LineBus:
     """A line named `where` in faults; reads take turns. Times in milliseconds.
 
-    A read never takes longer than `budget` (default: connecting, and `retries` + 1 times `timeout`), and what its
-    connection takes to recover.
+    A read never takes longer than `budget` (default: connecting, and `retries` + 1 times the longest timeout), and what
+    its connection takes to recover. `gap` is kept between an answer and the next question; `habits` are those of units
+    that want to be asked differently.
     """
 
     def __init__(
@@ -115,12 +136,19 @@ class LineBus:
         timeout: int = 1000,
         retries: int = 1,
         budget: int | None = None,
+        gap: int = 0,
+        habits: Habits | None = None,
     ) -> None:
         self.where = where
         self._make = connection
         self._timeout = timeout
         self._retries = retries
-        self._budget = budget if budget is not None else timeout * (retries + 2)
+        self._gap = gap
+        self._habits = habits or {}
+        slowest = max([timeout, *(habit.timeout for habit in self._habits.values())])
+        self._budget = budget if budget is not None else slowest * (retries + 2)
+        #: Nothing is asked before then.
+        self._free_at = 0.0
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
         self._paces: defaultdict[int, Pace] = defaultdict(Pace)
@@ -162,7 +190,7 @@ class LineBus:
                 try:
                     return await self._attempt(unit, asked, deadline, hurried)
                 except MeterError as error:
-                    pause = BUSY_PAUSE if isinstance(error, ExceptionReply) else 0
+                    pause = self._pause(unit) if isinstance(error, ExceptionReply) else 0
                     if attempts <= 0 or not _worth_repeating(error, effort) or _now() + pause >= deadline:
                         raise
                 attempts, hurried = attempts - 1, False
@@ -175,7 +203,8 @@ class LineBus:
         certain = False
         try:
             connection = await self._connected(deadline)
-            patience = self._patience(deadline)
+            patience = self._patience(deadline, self._habit(unit).timeout)
+            await asyncio.sleep(max(0, self._free_at - _now()) / 1000)
             await connection.settle(unit, asked)  # the line's own time, nobody's patience
             began = _now()
             try:
@@ -186,18 +215,27 @@ class LineBus:
                 certain = await connection.recover() and self._connection is connection
                 raise
         finally:
+            self._free_at = _now() + max(self._gap, self._habit(unit).turnaround)
             if not certain:
                 self._drop()
         if pdu[0] & EXCEPTION:
             raise _refusal(f"{self.where} unit {unit}", pdu[1])
         return pdu
 
-    def _patience(self, deadline: float) -> float:
+    def _habit(self, unit: int) -> Habit:
+        return self._habits.get(unit, _PLAIN)
+
+    def _pause(self, unit: int) -> int:
+        """How long (ms) to leave a busy meter alone."""
+        busy = self._habit(unit).busy
+        return BUSY_PAUSE if busy is None else busy
+
+    def _patience(self, deadline: float, least: int = 0) -> float:
         """How long to wait for one thing, in ms."""
         left = deadline - _now()
         if left <= 0:
             raise NoReply(fault("meter.gap_timeout", self.where))
-        return min(self._timeout, left)
+        return min(max(self._timeout, least), left)
 
     async def _connected(self, deadline: float) -> Connection:
         if self._connection and self._connection.usable:
@@ -215,6 +253,7 @@ class LineBus:
             self._rested_at = _now() + self._rest
             raise _NotOpened(refused)
         self._rest = 0
+        self._free_at = _now() + max([0, *(habit.connect_delay for habit in self._habits.values())])
         return connection
 
     def _drop(self) -> None:

@@ -13,34 +13,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from drivers import rtu
-from drivers.bus import LineBus
+from drivers.bus import Habit, Habits, LineBus
 from drivers.errors import Unreachable
 from drivers.rtu import Timing
 from drivers.rtu_line import Manners, Opener, RtuBus, serial_opener, tcp_opener, why_not
 from drivers.tcp import TcpBus
-from drivers.wiring import Line, RtuLine, RtuOverTcpLine, Site, TcpLine
+from drivers.wiring import Line, Meter, RtuLine, RtuOverTcpLine, Site, TcpLine
 from mrv.errors import fault
+from mrv.profile import Profile
+from mrv.profile_device import Timing as DeviceTiming
 
 #: How long (s) opening a line to listen on it may take.
 _OPENING = 5
 
 
-def connect(line: Line, answers_as: Mapping[int, int] | None = None) -> LineBus:
-    """The line as wired; it opens with the first question.
-
-    `answers_as` maps a unit to the number its replies carry instead (`quirks`).
-    """
+def connect(line: Line, habits: Habits | None = None) -> LineBus:
+    """The line as wired; it opens with the first question. `habits` are those of its units (`habits_of`)."""
     if isinstance(line, TcpLine):
-        return TcpBus(
-            line.host, line.port, timeout=line.timeout, retries=line.retries, gap=line.gap, answers_as=answers_as
-        )
-    manners = Manners(timing=_timing(line), late=line.lateness, gap=line.gap, answers_as=answers_as or {})
-    return RtuBus(line.end, _opener(line), manners, timeout=line.timeout, retries=line.retries)
+        return TcpBus(line.host, line.port, timeout=line.timeout, retries=line.retries, gap=line.gap, habits=habits)
+    slowest = max([line.lateness, *(habit.timeout for habit in (habits or {}).values())])
+    manners = Manners(timing=_timing(line), late=slowest, gap=line.gap)
+    return RtuBus(line.end, _opener(line), manners, timeout=line.timeout, retries=line.retries, habits=habits)
 
 
-def quirks(site: Site, line: str) -> dict[int, int]:
-    """Which units of the line with id `line` answer under another number."""
-    return {m.unit: m.answers_as for m in site.meters if m.bus == line and m.answers_as is not None}
+def habits_of(site: Site, line: str, profiles: Mapping[str, Profile]) -> dict[int, Habit]:
+    """How the units on the line with id `line` want to be asked: from the wiring and from their profiles."""
+    return {meter.unit: _habit(meter, profiles[meter.profile].timing) for meter in site.meters if meter.bus == line}
+
+
+def _habit(meter: Meter, known: DeviceTiming | None) -> Habit:
+    timing = known or DeviceTiming()
+    return Habit(
+        answers_as=meter.answers_as,
+        timeout=timing.timeout or 0,
+        turnaround=timing.turnaround or 0,
+        busy=timing.busy_retry,
+        connect_delay=timing.connect_delay or 0,
+    )
 
 
 @dataclass(slots=True)

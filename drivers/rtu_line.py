@@ -14,10 +14,10 @@ import asyncio
 import errno
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from drivers.bus import LineBus
+from drivers.bus import Habits, LineBus
 from drivers.errors import Garbled, MeterError, NoReply, Unreachable
 from drivers.port import SerialPort
 from drivers.question import Question, Read
@@ -51,7 +51,6 @@ class Manners:
     timing: Timing
     late: int = 1000
     gap: int = 0
-    answers_as: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def silence(self) -> float:
@@ -62,10 +61,20 @@ class Manners:
 class RtuBus(LineBus):
     """Meters on a serial line named `where`, behind `opener`. Raises like every Bus."""
 
-    def __init__(self, where: str, opener: Opener, manners: Manners, *, timeout: int = 1000, retries: int = 1) -> None:
-        frames = manners.timing.wire(2 * LONGEST)
-        budget = timeout + manners.late + (retries + 1) * (timeout + manners.late + frames)
-        super().__init__(where, self._connect, timeout=timeout, retries=retries, budget=int(budget))
+    def __init__(
+        self,
+        where: str,
+        opener: Opener,
+        manners: Manners,
+        *,
+        timeout: int = 1000,
+        retries: int = 1,
+        habits: Habits | None = None,
+    ) -> None:
+        slowest = max([timeout, *(habit.timeout for habit in (habits or {}).values())])
+        one = slowest + manners.late + manners.timing.wire(2 * LONGEST)
+        budget = int((retries + 2) * one)
+        super().__init__(where, self._connect, timeout=timeout, retries=retries, budget=budget, habits=habits)
         #: The adapter hears itself: its own questions come back, and are taken off.
         self.echoes = False
         #: How often bytes came that belong to no question: late replies, or a second meter with the same id.
@@ -73,7 +82,7 @@ class RtuBus(LineBus):
         self._opener, self._manners = opener, manners
 
     def _connect(self) -> _Connection:
-        return _Connection(self, self._opener, self._manners)
+        return _Connection(self, self._opener, self._manners, {u: h.answers_as for u, h in self._habits.items()})
 
 
 def serial_opener(port: str, timing: Timing) -> Opener:
@@ -115,8 +124,9 @@ def why_not(error: OSError, where: str) -> Fault:
 class _Connection(asyncio.Protocol):
     """One open port or socket."""
 
-    def __init__(self, bus: RtuBus, opener: Opener, manners: Manners) -> None:
+    def __init__(self, bus: RtuBus, opener: Opener, manners: Manners, answers_as: Mapping[int, int | None]) -> None:
         self._bus, self._opener, self._manners = bus, opener, manners
+        self._answers_as = answers_as
         self._transport: Transport | None = None
         self._lost: MeterError | None = None
         #: Something may still come that belongs to no question.
@@ -168,8 +178,8 @@ class _Connection(asyncio.Protocol):
         await self._settle(max(self._manners.silence, _TWIN) if twin else self._manners.silence)
 
     async def ask(self, unit: int, asked: Question, patience: float) -> bytes:
-        expected = self._manners.answers_as.get(unit, unit)
-        about = Asked(expected, asked, frame(unit, asked.pdu))
+        other = self._answers_as.get(unit)
+        about = Asked(unit if other is None else other, asked, frame(unit, asked.pdu))
         self._buffer, self._asked, self._doubt = b"", about, True
         self._write(about.sent)
         try:

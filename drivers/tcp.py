@@ -21,7 +21,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
-from drivers.bus import LineBus
+from drivers.bus import Habits, LineBus
 from drivers.errors import Garbled, MeterError, NoReply, Unreachable
 from drivers.mbap import HEADER, Asked, asked, judge
 from drivers.question import Question, Read, ServerId
@@ -34,7 +34,7 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 class TcpBus(LineBus):
     """A Modbus TCP device or gateway at `host`:`port`. Times in milliseconds.
 
-    `answers_as` maps a unit to the number its replies carry instead; `gap` is kept between a reply and a question.
+    The other arguments are those of LineBus.
     """
 
     def __init__(
@@ -46,16 +46,15 @@ class TcpBus(LineBus):
         retries: int = 1,
         budget: int | None = None,
         gap: int = 0,
-        answers_as: Mapping[int, int] | None = None,
+        habits: Habits | None = None,
     ) -> None:
-        super().__init__(f"{host}:{port}", self._connect, timeout=timeout, retries=retries, budget=budget)
+        where = f"{host}:{port}"
+        super().__init__(where, self._connect, timeout=timeout, retries=retries, budget=budget, gap=gap, habits=habits)
         self._address = (host, port)
-        self._gap = gap
-        self._answers_as = answers_as or {}
         self._transaction = 0
 
     def _connect(self) -> _Connection:
-        return _Connection(self._address, self._transaction, self._gap, self._answers_as)
+        return _Connection(self._address, self._transaction, {u: h.answers_as for u, h in self._habits.items()})
 
     def _drop(self) -> None:
         if isinstance(self._connection, _Connection):
@@ -66,13 +65,12 @@ class TcpBus(LineBus):
 class _Connection:
     """One socket. It believes the answer to its question and nothing else, and is not used again after a doubt."""
 
-    def __init__(self, address: tuple[str, int], transaction: int, gap: int, answers_as: Mapping[int, int]) -> None:
+    def __init__(self, address: tuple[str, int], transaction: int, answers_as: Mapping[int, int | None]) -> None:
         self._line = self._where = f"{address[0]}:{address[1]}"
         #: The number of the newest question on this socket.
         self.transaction = transaction
         #: Bytes came that belong to no question.
         self.tainted = False
-        self._gap, self._free_at = gap, 0.0
         self._answers_as = answers_as
         self._asked: Asked | None = None
         self._reply = b""
@@ -103,10 +101,7 @@ class _Connection:
         return None if opened else fault("meter.gap_unreachable", self._line)
 
     async def settle(self, _: int, __: Question) -> None:
-        """The minimum gap; nothing else can be on a socket that was not closed."""
-        pause = self._free_at - asyncio.get_running_loop().time()
-        if pause > 0:
-            await asyncio.sleep(pause)
+        """Nothing else can be on a socket that was not closed."""
 
     async def ask(self, unit: int, asked: Question, patience: float) -> bytes:
         """The reply PDU, or the MeterError that the line or the time gave."""
@@ -125,7 +120,6 @@ class _Connection:
             raise self._silence()
         finally:
             self._asked = None
-            self._free_at = asyncio.get_running_loop().time() + self._gap / 1000
             request.cancel()
 
     async def recover(self) -> bool:
@@ -177,7 +171,8 @@ class _Connection:
         if question is None:
             raise ModbusException("not a question a line may ask")
         self.transaction, self._unit = question.transaction, question.unit
-        self._asked = replace(question, unit=self._answers_as.get(question.unit, question.unit))
+        other = self._answers_as.get(question.unit)
+        self._asked = question if other is None else replace(question, unit=other)
         return data
 
     def _connect(self, connected: bool) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from agent import config, keys
-from agent.commands.common import add_json, as_json, command, emit, language, state_of
+from agent.commands.common import add_json, as_json, command, emit, language, show, state_of
 from agent.config import Setup
+from drivers import budget
+from drivers.budget import Forecast
 from mrv import leaf, limits
-from mrv.errors import Fault, Refused, fault
+from mrv.errors import Fault, Refused, fault, raise_all
 from mrv.measurand import MEASURANDS
 from mrv.messages import sentence
 from mrv.plan.plausible import LEAP_YEAR
@@ -44,14 +47,30 @@ def run(arguments: argparse.Namespace) -> int:
         "binding": setup.binding_digest,
     }
     notes = list(_notes(setup))
+    lines, overbooked = _lines(setup)
+    raise_all(overbooked)
     if arguments.json:
-        emit(found | {"notes": [as_json(note, tongue) for note in notes]})
+        emit(found | {"lines": [asdict(line) for line in lines], "notes": [as_json(note, tongue) for note in notes]})
         return 0
     for name, value in found.items():
         print(f"{name:8} {value}")
+    print()
+    rows = [(line.line, line.meters, line.cycle, line.worst, line.interval) for line in lines]
+    show(("line", "meters", "cycle ms", "with one silent", "interval ms"), rows)
     for note in notes:
         print(sentence(note, tongue))
     return 0
+
+
+def _lines(setup: Setup) -> tuple[list[Forecast], list[Fault]]:
+    """How long a round over each line takes (drivers.budget), and which lines cannot keep their interval."""
+    forecasts, overbooked = [], []
+    for line in setup.site.buses:
+        loads = budget.loads(setup.site, line.id, setup.profiles)
+        if loads:
+            forecasts.append(budget.forecast(line, loads))
+            overbooked.append(budget.refusal(line, loads, setup.lines[line.id]))
+    return forecasts, [refused for refused in overbooked if refused]
 
 
 def _notes(setup: Setup) -> list[Fault]:

@@ -56,6 +56,40 @@ def test_init_then_check(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert vkey in said
 
 
+def test_check_forecasts_each_line_and_refuses_one_that_cannot_keep_its_interval(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    write(tmp_path)
+    keys.make(ready(tmp_path), "example/mrv/demo-factory/k1")
+    code, said, _ = run(capsys, "check", "--dir", str(tmp_path), "--json")
+    assert code == 0
+    (line,) = json.loads(said)["lines"]
+    assert (line["line"], line["meters"], line["interval"]) == ("line", 3, 10_000)
+    assert 0 < line["cycle"] < line["worst"] < line["interval"]
+    assert "with one silent" in run(capsys, "check", "--dir", str(tmp_path))[1]
+    site = (tmp_path / "site.yaml").read_text()
+    serial = "kind: rtu, id: line, port: /dev/ttyUSB0, baud: 1200"
+    (tmp_path / "site.yaml").write_text(site.replace("kind: tcp, id: line, host: 127.0.0.1, port: 9", serial))
+    code, said, _ = run(capsys, "check", "--dir", str(tmp_path), "--json")
+    assert code == 0, "ten seconds are enough at 1200 baud"
+    write(tmp_path, every=3)
+    (tmp_path / "site.yaml").write_text(
+        (tmp_path / "site.yaml").read_text().replace("kind: tcp, id: line, host: 127.0.0.1, port: 9", serial)
+    )
+    code, said, _ = run(capsys, "check", "--dir", str(tmp_path), "--json")
+    assert code == 2
+    (refused,) = json.loads(said)["faults"]
+    assert refused["code"] == "meter.line_overbooked"
+    assert re.fullmatch(r"site.yaml:\d+ buses\[0\]", refused["where"])
+    assert (refused["params"]["baud"], refused["params"]["interval"]) == ("2400", "3000")
+
+
+def ready(folder: Path) -> Path:
+    state = folder / "state"
+    state.mkdir()
+    return state
+
+
 def test_init_overwrites_nothing_unless_told_and_never_the_key(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ from rtu_device import Pty, RtuRequest, RtuScript, SerialServer, Wire, honest, r
 
 from drivers import bus as buses
 from drivers import lines, rtu
-from drivers.bus import LineBus
+from drivers.bus import Habit, Habits, LineBus
 from drivers.errors import ExceptionReply, Garbled, MeterError, NoReply, Unreachable
 from drivers.wiring import RtuLine, RtuOverTcpLine
 from mrv.messages import next_step, what
@@ -31,9 +31,9 @@ def line(request: pytest.FixtureRequest) -> Line:
     """`async with line(script, **options) as (device, bus)`."""
 
     @asynccontextmanager
-    async def made(script: RtuScript, *, echo: bool = False, answers_as: dict[int, int] | None = None, **options: Any):
+    async def made(script: RtuScript, *, echo: bool = False, habits: Habits | None = None, **options: Any):
         async with (Pty if request.param == "pty" else SerialServer)(script, echo=echo) as device:
-            bus = lines.connect(wired(device, **options), answers_as)
+            bus = lines.connect(wired(device, **options), habits)
             yield device, bus
             await bus.close()
 
@@ -216,7 +216,7 @@ async def test_a_number_that_is_not_the_meters_only_where_it_is_wired_so(line: L
 
     async with line(script) as (_, bus):
         await failing(bus, Garbled)
-    async with line(script, answers_as={7: 255}) as (_, bus):
+    async with line(script, habits={7: Habit(answers_as=255)}) as (_, bus):
         assert await bus.read(7, "i", 8, 2) == (8, 9)
         assert await bus.read(9, "i", 8, 2) == (8, 9)
 
