@@ -124,8 +124,13 @@ def bound(desk: Desk, source: Source, ms: int) -> Fraction | None:
 
 
 def cap(ledger: Ledger, desk: Desk, source: Source) -> None:
-    """Not more than rated power, or the clock itself, times the hours of the calendar; only where that gives less."""
+    """Not more than rated power, or the clock itself, times the hours of the calendar; only where that gives less.
+
+    A quantity that was booked here whole from across a bound brings its own hours with it.
+    """
     start, end = desk.frame.window(source.item)
+    spans = [booking.piece for booking in desk.bookings.get(source.key, ())]
+    start, end = min([start, *(p.start for p in spans)]), max([end, *(p.end for p in spans)])
     limit, now = bound(desk, source, end - start), desk.value[source.key]
     if limit is None or now <= limit:
         return
