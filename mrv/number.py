@@ -8,6 +8,7 @@ number is a string: optional minus, digits, and a fixed count of decimals; no ex
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -52,6 +53,14 @@ def exact_difference(after: str, before: str) -> Decimal:
     """`after` minus `before`, both spellings; exact for any size (no decimal context involved)."""
     decimals = max(len(text.partition(".")[2]) for text in (after, before))
     return rounded(Fraction(parse(after)) - Fraction(parse(before)), decimals)
+
+
+def total(values: Iterable[Fraction]) -> Fraction:
+    """The exact sum of very many fractions of few denominators (registers have few decimals)."""
+    sums: dict[int, int] = {}
+    for value in values:
+        sums[value.denominator] = sums.get(value.denominator, 0) + value.numerator
+    return sum((Fraction(above, below) for below, above in sums.items()), Fraction(0))
 
 
 def in_bounds(value: Decimal) -> bool:

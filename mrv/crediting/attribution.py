@@ -36,9 +36,10 @@ def book(
 ) -> Iterator[Crossing]:
     """Book the pieces of `source` in every desk that has it; gives those that cross a bound, booked by their end."""
     mine = [desk for desk in desks if any(other.key == source.key for other in desk.frame.sources)]
+    windows = [(desk, *desk.frame.window(source.item)) for desk in mine]
     for piece in found:
-        home = _home(mine, source, piece)
-        if _within(home, source, piece):
+        home, since = next(((desk, start) for desk, start, end in windows if start < piece.end <= end), (None, 0))
+        if home is not None and since <= piece.start:
             _add(home, source, piece, raw=piece.kind != "exchange")
             continue
         parts = divided(piece, source, sealed, evidence.papers)
@@ -83,7 +84,7 @@ def _add(home: Desk | None, source: Source, piece: Piece, *, raw: bool) -> None:
         return
     home.bookings.setdefault(source.key, []).append(Booking(piece=piece, amount=piece.amount))
     if raw:
-        home.raw[source.key] = home.raw.get(source.key, ZERO) + piece.amount
+        home.counted.setdefault(source.key, []).append(piece.amount)
 
 
 def _crossing(

@@ -22,6 +22,7 @@ from mrv.crediting.segments import Source, frames
 from mrv.crediting.work import HOUR, ZERO, Desk, Ledger, Undefined, dimensionless
 from mrv.errors import BadInput, Fault, fault, raise_all
 from mrv.methodology import fit
+from mrv.number import total
 from mrv.plan.lacking import lacking
 from mrv.plan.versions import timeline
 
@@ -161,7 +162,8 @@ class _Case:
         bookings = desk.bookings.get(source.key, [])
         if dimensionless(source) and bookings:
             desk.raw[source.key] = bookings[0].amount
-        desk.value[source.key] = desk.raw.setdefault(source.key, ZERO)
+        desk.raw.setdefault(source.key, total(desk.counted.get(source.key, ())))
+        desk.value[source.key] = desk.raw[source.key]
         if start < end and not mine:
             desk.miss(source, source.key)
         for one, other in pairwise(mine):

@@ -15,6 +15,7 @@ from mrv.crediting.calibration import Link, late_spans
 from mrv.crediting.segments import Source
 from mrv.crediting.work import ZERO, Booking, Desk, Ledger
 from mrv.errors import fault
+from mrv.number import total
 from mrv.period import shown
 
 Run = tuple[int, int, Fraction, Fraction]  # start, end, quantity, error
@@ -54,7 +55,7 @@ def _error(booking: Booking, spans: Iterable[tuple[int, int, Fraction]]) -> Frac
 
 def _run(group: Iterable[tuple[Booking, Fraction]], error: Fraction) -> Run:
     bookings = [booking for booking, _ in group]
-    amount = sum((booking.amount for booking in bookings), ZERO)
+    amount = total(booking.amount for booking in bookings)
     return bookings[0].piece.start, bookings[-1].piece.end, amount, error
 
 

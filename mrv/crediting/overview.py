@@ -11,8 +11,9 @@ from mrv.crediting.pieces import Piece
 from mrv.crediting.result import Completeness, Event
 from mrv.crediting.sealed import Paper, Sealed
 from mrv.crediting.segments import Frame, Source
-from mrv.crediting.work import HOUR, ZERO
+from mrv.crediting.work import HOUR
 from mrv.errors import Fault, fault
+from mrv.number import total
 from mrv.period import in_ms as ms
 from mrv.plan.versions import Timeline
 from mrv.records import Exchange, Implementation
@@ -36,8 +37,8 @@ def completeness(frame: Frame, source: Source, sealed: Sequence[Sealed], found: 
         read=sum(one.usage.read for one in mine),
         gap=sum(one.usage.gap for one in mine),
         unit=source.unit,
-        energy=sum((piece.amount for piece in booked), ZERO),
-        across_gaps=sum((piece.amount for piece in booked if piece.usage in gappy), ZERO),
+        energy=total(piece.amount for piece in booked),
+        across_gaps=total(piece.amount for piece in booked if piece.usage in gappy),
         unknown_ms=sum(ms_ for _, _, ms_ in holes(found, (start, end), closed=False)),
     )
 

@@ -95,7 +95,9 @@ def _installs(paper: Paper, one: Sealed) -> bool:
 def _exchanged(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> Iterator[Piece]:
     """What a signed exchange adds: up to the final reading of the old meter, and from the first of the new one."""
     for before, after in pairwise(sealed):
-        signed = [paper for paper in papers if before.identity != after.identity and _installs(paper, after)]
+        if before.identity == after.identity:
+            continue
+        signed = [paper for paper in papers if _installs(paper, after)]
         old, new = before.stands(register), after.stands(register)
         if not signed or old is None or new is None or before.usage.closed is None or after.usage.opened is None:
             continue

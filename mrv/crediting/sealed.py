@@ -9,11 +9,13 @@ from typing import Protocol
 
 from mrv import number
 from mrv.binding import BoundMeter
-from mrv.leaf import Usage
-from mrv.measurand import BY_OBIS
+from mrv.leaf import Usage, UsedRegister
+from mrv.measurand import Measurand
 from mrv.methodology.catalogue import Methodology
 from mrv.plan.versions import ApprovedPlan
 from mrv.records import AnyRecord
+
+_OBIS = {measurand.name.lower(): measurand.obis for measurand in Measurand}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,19 +36,22 @@ class Sealed:
 
     def energy(self, register: str) -> Fraction | None:
         """The difference of `register` (a measurand's name) in its unit, scaled by the ratio; None: not metered."""
-        for obis, used in self.usage.registers.items():
-            if obis in BY_OBIS and BY_OBIS[obis].name.lower() == register:
-                by: Mapping[str, str] = getattr(used, "by", {})  # parts by the ratio that was read with them
-                parts = [Fraction(number.parse(part)) * Fraction(ratio) for ratio, part in by.items()]
-                return sum(parts, Fraction(0)) if by else Fraction(number.parse(used.used)) * self.bound.settings.factor
-        return None
+        used = self._used(register)
+        if used is None:
+            return None
+        by: Mapping[str, str] = getattr(used, "by", {})  # parts by the ratio that was read with them
+        if by:
+            return sum((Fraction(number.parse(part)) * Fraction(ratio) for ratio, part in by.items()), Fraction(0))
+        counts = Fraction(number.parse(used.used))
+        return counts * self.bound.settings.factor if self.bound.settings.ratio else counts
 
     def stands(self, register: str) -> tuple[Fraction, Fraction] | None:
         """Opening and closing of `register` in native counts; None: not metered."""
-        for obis, used in self.usage.registers.items():
-            if obis in BY_OBIS and BY_OBIS[obis].name.lower() == register:
-                return Fraction(number.parse(used.opening)), Fraction(number.parse(used.closing))
-        return None
+        used = self._used(register)
+        return (Fraction(number.parse(used.opening)), Fraction(number.parse(used.closing))) if used else None
+
+    def _used(self, register: str) -> UsedRegister | None:
+        return self.usage.registers.get(_OBIS.get(register, ""))
 
 
 class Paper(Protocol):

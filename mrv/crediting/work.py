@@ -39,6 +39,8 @@ class Desk:
     equations: tuple[Equation, ...] = field(init=False)
     given: Values = field(init=False)
     bookings: dict[str, list[Booking]] = field(default_factory=dict)
+    #: What is booked as it was sealed, to be summed once.
+    counted: dict[str, list[Fraction]] = field(default_factory=dict)
     raw: dict[str, Fraction] = field(default_factory=dict)
     value: dict[str, Fraction] = field(default_factory=dict)
     missing: dict[tuple[str, str], list[str]] = field(default_factory=dict)
