@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from agent import methodologies
 from drivers import commission_gate, profiles, wiring
 from drivers.wiring import Site
 from mrv import leaf, strict
@@ -55,7 +56,7 @@ class Setup:
 def load(folder: Path) -> Setup:
     """Read and check both files of `folder`. Raises BadInput with every fault found."""
     faults: list[Fault] = []
-    library = profiles.library()
+    library, methods = profiles.library(), catalogue.library()
     site = plan = None
     try:
         library = profiles.beside(folder)
@@ -66,7 +67,11 @@ def load(folder: Path) -> Setup:
     except MrvError as error:
         faults += error.faults
     try:
-        plan = plans.load(_text(folder / PLAN_FILE), PLAN_FILE)
+        methods = methodologies.beside(folder)
+    except MrvError as error:
+        faults += error.faults
+    try:
+        plan = plans.load(_text(folder / PLAN_FILE), PLAN_FILE, catalogue.among(methods))
     except MrvError as error:
         faults += error.faults
     if site:
@@ -74,7 +79,7 @@ def load(folder: Path) -> Setup:
     if site is None or plan is None:
         raise BadInput(*faults)
     raise_all([*faults, *_between(site, plan, library)])
-    return _setup(site, plan.value, library)
+    return _setup(site, plan.value, library, methods)
 
 
 def example_cosigner() -> str:
@@ -83,7 +88,9 @@ def example_cosigner() -> str:
     return next(line.strip(" -\n") for line in text.splitlines() if line.strip().startswith("- example/"))
 
 
-def _setup(document: Document[Site], plan: MonitoringPlan, library: dict[str, Profile]) -> Setup:
+def _setup(
+    document: Document[Site], plan: MonitoringPlan, library: dict[str, Profile], methods: dict[str, Methodology]
+) -> Setup:
     site = document.value
     names = {project.methodology for project in plan.projects}
     return Setup(
@@ -92,7 +99,7 @@ def _setup(document: Document[Site], plan: MonitoringPlan, library: dict[str, Pr
         binding=wiring.binding(site),
         cosigners=tuple(VerifyKey.parse(text) for text in site.collector.cosigners),
         profiles={name: library[name] for name in sorted({meter.profile for meter in site.meters})},
-        methodologies={name: catalogue.find(name) for name in sorted(names)},
+        methodologies={name: methods[name] for name in sorted(names)},
         lines={line.id: document.where("buses", index) for index, line in enumerate(site.buses)},
     )
 

@@ -8,7 +8,21 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from collector.commands import approve, ca, enroll, export, init, records, report, run, sites, summaries, trace, verify
+from collector.commands import (
+    approve,
+    ca,
+    enroll,
+    export,
+    init,
+    methodologies,
+    records,
+    report,
+    run,
+    sites,
+    summaries,
+    trace,
+    verify,
+)
 from mrv.errors import MrvError, Refused
 from mrv.messages import sentence, spoken
 
@@ -20,6 +34,23 @@ EXIT_CODES = """exit codes:
   4  a resource is away or busy: try again"""
 
 
+_COMMANDS = (
+    init,
+    run,
+    enroll,
+    approve,
+    ca,
+    sites,
+    summaries,
+    records,
+    methodologies,
+    report,
+    trace,
+    export,
+    verify,
+)
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="mrv-collector",
@@ -29,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=version("mrv-agent"))
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    for module in (init, run, enroll, approve, ca, sites, summaries, records, report, trace, export, verify):
+    for module in _COMMANDS:
         module.add(commands)
     return made
 

@@ -21,11 +21,13 @@ from queue import Empty, SimpleQueue
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from collector import database, spool
+from collector import methodologies as compare
 from collector.admit import Admission
 from collector.archive import OTHERS_MS, Archive, Arrival
 from collector.config import Folder, Identity
 from collector.enroll import carry_out, spelled
 from collector.loop import Loop
+from collector.methodologies import MethodologyRequest
 from collector.receive import Receiver
 from collector.records import RecordRequest, overdue, record
 from collector.registry import Registry, SiteKey
@@ -234,12 +236,14 @@ class Daemon:
                 spool.answer(path, error=error)
                 continue
             spool.answer(path, done)
-            if any(step.startswith("approve") for step in done):
+            if request.site is not None and any(step.startswith(("approve", "methodology")) for step in done):
                 self._approved(request.site)
 
     def _carry_out(self, request: spool.AnyRequest) -> tuple[str, ...]:
         if isinstance(request, RecordRequest):
             return record(request, self._registry, self._database, clock())
+        if isinstance(request, MethodologyRequest):
+            return compare.carry_out(request, self._registry, clock())
         steps = carry_out(request, self._identity, self._registry, self._archive, clock())
         return tuple(map(spelled, steps))
 

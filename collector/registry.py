@@ -20,6 +20,7 @@ from collector.journal import append
 from collector.schema import APPROVALS, CHANGES, KEYS, SITES
 from link.writer import Transactions
 from mrv.audit import Approvals
+from mrv.period import shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,20 @@ class Registry:
                 found.setdefault(json.loads(row.detail)["digest"], row.at)
         return found
 
+    def own_methodologies(self, site: str | None) -> dict[str, str]:
+        """Canonical JSON, by digest, of the methodologies approved for `site`, or for any site, beyond the released."""
+        details = [json.loads(row.detail) for row in self.changes(site) if row.what == "methodology"]
+        return {detail["digest"]: detail["body"] for detail in details}
+
+    def compared(self) -> dict[str, dict[str, str]]:
+        """Who compared which methodology with its approved text, by digest; the first comparison counts."""
+        found: dict[str, dict[str, str]] = {}
+        for row in self.changes(""):
+            if row.what == "compared":
+                detail = json.loads(row.detail)
+                found.setdefault(detail["digest"], detail | {"recorded": shown(row.at), "by": row.who})
+        return found
+
     def standing(self, site: str) -> Standing:
         """What is known of `site` now."""
         return self._database.read(lambda connection: _standing(connection, site))
@@ -128,8 +143,8 @@ class Registry:
 
 
 def _make(connection: Connection, change: Change) -> None:
-    if change.what == "certificate":
-        return
+    if change.what in ("certificate", "methodology", "compared"):
+        return  # the line in the log is all of it
     if change.what == "close":
         closing = update(KEYS).where(KEYS.c.origin == change.values["origin"], KEYS.c.last_size.is_(None))
         connection.execute(closing.values(last_size=change.values["last_size"]))
@@ -151,9 +166,13 @@ def _site_key(row: Row[Any]) -> SiteKey:
 
 def _approvals(connection: Connection, site: str) -> Approvals:
     rows = connection.execute(select(APPROVALS.c.kind, APPROVALS.c.digest).where(APPROVALS.c.site == site)).all()
+    own = connection.execute(
+        select(CHANGES.c.detail).where(CHANGES.c.site == site, CHANGES.c.what == "methodology")
+    ).all()
     return Approvals(
         plans=frozenset(row.digest for row in rows if row.kind == "plan"),
         bindings=frozenset(row.digest for row in rows if row.kind == "binding"),
+        methodologies=frozenset(json.loads(row.detail)["digest"] for row in own),
     )
 
 

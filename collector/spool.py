@@ -15,6 +15,7 @@ import msgspec
 
 from collector.config import Folder
 from collector.enroll import Request
+from collector.methodologies import MethodologyRequest
 from collector.records import RecordRequest
 from mrv.errors import BadInput, Fault, MrvError, Refused, Unavailable, fault
 
@@ -22,7 +23,7 @@ from mrv.errors import BadInput, Fault, MrvError, Refused, Unavailable, fault
 PATIENCE_S = 20.0
 
 
-AnyRequest = Request | RecordRequest
+AnyRequest = Request | RecordRequest | MethodologyRequest
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,10 +22,11 @@ from mrv.plan import check_against
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approvals:
-    """Digests of the plans and bindings that the office approved for this site."""
+    """Digests of the plans, bindings and methodologies of its own that the office approved for this site."""
 
     plans: frozenset[str]
     bindings: frozenset[str]
+    methodologies: frozenset[str] = frozenset()
 
 
 #: Reasons that say nothing against the account: with these alone, the summary is what its readings give.
@@ -34,6 +35,8 @@ CONDITIONS = frozenset(
         "audit.plan_not_approved",
         "audit.binding_not_approved",
         "audit.plan_and_binding",
+        # The figures of a methodology that nobody released are indicative of nothing, at the site and here alike.
+        "audit.methodology_unknown",
         "audit.clock_not_accepted",
         "audit.coverage_too_low",
         "audit.genesis_differs",
@@ -111,7 +114,8 @@ def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
         if not known.profile(name, digest := config.profiles.get(name, "")):
             yield fault("audit.profile_unknown", where, profile=name, digest=digest)
     for name in sorted({project.methodology for project in terms.plan.projects} if terms.plan else ()):
-        if not known.methodology(name, digest := config.methodologies.get(name, "")):
+        digest = config.methodologies.get(name, "")
+        if not known.methodology(name, digest) and digest not in approvals.methodologies:
             yield fault("audit.methodology_unknown", where, methodology=name, digest=digest)
     if all(approved) and terms.plan and terms.binding:
         # Each was approved; that they fit each other may never have been asked.

@@ -27,7 +27,7 @@ LEAVES_PER_FILE = 256
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the office says of an exported log. Keys are vkeys, `plans` and `bindings` digests it approved.
+    """What the office says of an exported log. Keys are vkeys, the others digests it approved.
 
     `journal` is the digest of the last line of the journal, absent where there is no journal.
     """
@@ -39,6 +39,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cosigners: tuple[str, ...]
     plans: tuple[str, ...]
     bindings: tuple[str, ...]
+    methodologies: tuple[str, ...] = ()
     journal: str | None = None
 
 

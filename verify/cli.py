@@ -110,7 +110,11 @@ def _judged(exported: Exported, key: str | None, cosigners: Sequence[str]) -> Re
         leaves=exported.leaves(),
         checkpoints=tuple(exported.checkpoints()),
         receipt=exported.receipt(),
-        approvals=Approvals(plans=frozenset(says.plans), bindings=frozenset(says.bindings)),
+        approvals=Approvals(
+            plans=frozenset(says.plans),
+            bindings=frozenset(says.bindings),
+            methodologies=frozenset(says.methodologies),
+        ),
     )
     report = audit(evidence)
     return replace(report, findings=(*_contradicted(says, site_key, report), *report.findings))

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from collector import ca
 from collector.commands.ca import now
-from collector.commands.common import add_folder, add_json, emit
+from collector.commands.common import add_folder, add_json, emit, opened
 from collector.commands.enroll import carried_out, who
 from collector.commands.run import endpoint
 from collector.config import Folder, load
 from collector.enroll import Request
+from collector.methodologies import methodologies
 from mrv import enrolment, leaf, plan
 from mrv.enrolment import Approval
 from mrv.errors import BadInput, Refused, Unavailable, fault
 from mrv.messages import text
+from mrv.methodology import catalogue
+from mrv.methodology.catalogue import Methodology
 
 COMMAND = "enroll-approve"
 EXAMPLE = """examples:
@@ -56,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     paper = _read(arguments.request)
     asked = enrolment.decode(paper, enrolment.Request, where)
     if arguments.plan is not None:
-        _same_plan(arguments.plan, asked.plan)
+        with opened(folder) as office:
+            known = catalogue.among(methodologies(office.registry))
+        _same_plan(arguments.plan, asked.plan, known)
     _compared(arguments.fingerprint, paper, asked, where, arguments.lang)
     issued = authority.site(asked.csr.encode(), asked.site, now())
     request = Request(
@@ -101,8 +107,8 @@ def _compared(said: str | None, paper: bytes, asked: enrolment.Request, where: s
         raise Refused(fault("collector.fingerprint_differs", where, found=enrolment.fingerprint(paper)))
 
 
-def _same_plan(path: Path, asked: str) -> None:
-    ours = leaf.canonical(plan.load(_read(path).decode(), str(path)).value).decode()
+def _same_plan(path: Path, asked: str, known: Callable[[str], Methodology]) -> None:
+    ours = leaf.canonical(plan.load(_read(path).decode(), str(path), known).value).decode()
     if ours != asked:
         raise Refused(
             fault(

@@ -13,9 +13,11 @@ from collector.commands.common import add_folder, add_json, emit, opened
 from collector.config import Folder, load, locked
 from collector.daemon import clock
 from collector.enroll import Request, carry_out, spelled
+from collector.methodologies import methodologies
 from mrv import leaf, plan, strict
 from mrv.errors import BadInput, Fault, Unavailable, fault
 from mrv.messages import sentence, text
+from mrv.methodology import catalogue
 
 EXAMPLE = """examples:
   mrv-collector enroll factory-1 --dir office --key @factory-1.vkey --plan plan.yaml --binding binding.json
@@ -91,7 +93,9 @@ def _request(arguments: argparse.Namespace) -> Request:
         key = _text(Path(key[1:])).strip()
     approved = None
     if arguments.plan is not None:
-        document = plan.load(_text(arguments.plan), str(arguments.plan))
+        with opened(Folder(arguments.dir)) as office:
+            known = catalogue.among(methodologies(office.registry, arguments.site))
+        document = plan.load(_text(arguments.plan), str(arguments.plan), known)
         approved = leaf.canonical(document.value).decode()
     return Request(
         site=arguments.site,

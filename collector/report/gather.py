@@ -16,6 +16,7 @@ from collector import journal, records
 from collector.archive import Archive
 from collector.commands.common import Office
 from collector.documents import find
+from collector.methodologies import methodologies
 from collector.registry import SiteKey
 from collector.report import sample
 from collector.report.material import LogState, Material, PlanVersion, Quarantined
@@ -28,7 +29,6 @@ from mrv.crediting.sealed import Evidence
 from mrv.errors import BadInput, fault
 from mrv.journal import Entry
 from mrv.log.checkpoint import peek
-from mrv.methodology import catalogue
 from mrv.plan import MonitoringPlan
 from mrv.plan.versions import ApprovedPlan, Timeline, midnight, timeline
 from mrv.records import SpotReading, papers_of
@@ -69,7 +69,8 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
             plans=tuple(approved),
             sealed=tuple(usages.sealed),
             papers=standing,
-            methodologies=catalogue.library(),
+            methodologies=methodologies(office.registry, site),
+            verified=frozenset(office.registry.compared()),
         )
     )
     logs = tuple(_log(office.archive, key, usages, start, end) for key in keys)

@@ -7,7 +7,7 @@ those come from the plan of a project, each with its provenance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -228,8 +228,17 @@ def by_name(methodologies: Iterable[Methodology]) -> dict[str, Methodology]:
     return dict(sorted((m.name, m) for m in methodologies))
 
 
+def among(known: Mapping[str, Methodology]) -> Callable[[str], Methodology]:
+    """`find` among `known`."""
+
+    def found(name: str) -> Methodology:
+        if name not in known:
+            raise BadInput(fault("plan.methodology_unknown", methodology=name, known=", ".join(known)))
+        return known[name]
+
+    return found
+
+
 def find(name: str) -> Methodology:
     """The methodology called `name`, such as VN_AM007_ver01.0. Raises BadInput (plan.methodology_unknown)."""
-    if name not in library():
-        raise BadInput(fault("plan.methodology_unknown", methodology=name, known=", ".join(library())))
-    return library()[name]
+    return among(library())(name)
