@@ -64,7 +64,9 @@ class SiteLog:
         start: int = T0,
         key: str = "key",
         site: str = "demo-factory",
+        own: tuple[catalogue.Methodology, ...] = (),
     ) -> None:
+        self.methodologies = catalogue.library() | catalogue.by_name(own)
         self.leaves: list[bytes] = []
         self.book = Book(verify=False)
         self.judgements: list[Judgement] = []
@@ -102,7 +104,7 @@ class SiteLog:
 
     def configure(self, ts: int, plan: MonitoringPlan, binding: Binding) -> None:
         profiles = {m.profile: library()[m.profile] for m in binding.meters}
-        methods = {p.methodology: catalogue.library()[p.methodology] for p in plan.projects}
+        methods = {p.methodology: self.methodologies[p.methodology] for p in plan.projects}
         for content in (plan, binding, *profiles.values(), *methods.values()):
             for blob in leaf.blobs(leaf.canonical(content)):
                 self.add(blob)

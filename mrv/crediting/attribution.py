@@ -143,7 +143,7 @@ def _move(ledger: Ledger, crossing: Crossing, best: Desk | None) -> None:
         ledger.post(
             crossing.home,
             crossing.home.source(source.key),
-            "straddle",
+            "before_start" if best is None else "straddle",
             reason,
             span=span,
             raw=piece.amount,

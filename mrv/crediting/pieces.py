@@ -70,7 +70,7 @@ def _metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -
             usage=one.digest,
             held=held or one.identity in unsigned,
             ended="ended" in usage.flags,
-            lost=getattr(usage, "lost", 0),
+            lost=usage.lost,
         )
 
 

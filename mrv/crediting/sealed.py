@@ -39,9 +39,9 @@ class Sealed:
         used = self._used(register)
         if used is None:
             return None
-        by: Mapping[str, str] = getattr(used, "by", {})  # parts by the ratio that was read with them
-        if by:
-            return sum((Fraction(number.parse(part)) * Fraction(ratio) for ratio, part in by.items()), Fraction(0))
+        if used.by:  # parts by the ratio that was read with them: the one source of the ratio
+            parts = (Fraction(number.parse(part)) * Fraction(ratio) for ratio, part in used.by.items())
+            return sum(parts, Fraction(0))
         counts = Fraction(number.parse(used.used))
         return counts * self.bound.settings.factor if self.bound.settings.ratio else counts
 

@@ -57,7 +57,19 @@ def command_line(capsys: pytest.CaptureFixture[str]) -> Cli:
     return Cli(capsys)
 
 
-COMMANDS = ("init", "run", "enroll", "sites", "summaries", "records", "report", "trace", "export", "verify")
+COMMANDS = (
+    "init",
+    "run",
+    "enroll",
+    "sites",
+    "summaries",
+    "records",
+    "methodologies",
+    "report",
+    "trace",
+    "export",
+    "verify",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from fractions import Fraction
+from pathlib import Path
+from typing import get_args
 
-from mrv.crediting.result import Line, canonical
+from mrv.crediting.result import Kind, Line, canonical
 from mrv.errors import fault
 
 LINE = Line(
@@ -36,3 +39,8 @@ def test_fractions_keep_every_digit_and_nothing_is_a_float() -> None:
     assert canonical((Fraction(1, 3), date(2026, 1, 31), None, True)) == b'["1/3","2026-01-31",null,true]'
     assert b'"corrected":"29/3"' in canonical(LINE)
     assert b'"code":"credit.cap"' in canonical(LINE)
+
+
+def test_the_page_explains_every_kind_of_line() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "crediting.md").read_text()
+    assert set(get_args(Kind)) == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
