@@ -14,7 +14,7 @@ from desk import Desk, PaperSite
 from site_log import ROOT, T0, SiteLog, demo_binding, demo_plan
 
 from collector.admit import Admission
-from collector.archive import decode_faults
+from collector.verdicts import decode_faults
 from collector.cli import main
 from collector.documents import find
 from collector.methodologies import MethodologyRequest, carry_out, methodologies

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @given(SEEDS)
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_a_loss_free_history_telescopes_to_the_true_energy(seed: int) -> None:
     """Missed readings, straddled year ends and changed factors move quantities between segments, never away."""
     made = history(seed, loss_free=True)
@@ -36,7 +36,7 @@ def test_a_loss_free_history_telescopes_to_the_true_energy(seed: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_otherwise_credits_bracket_the_truth(seed: int) -> None:
     """Lost and held energy and late calibration: at most the truth where it raises, at least it where it lowers."""
     made = history(seed)
@@ -63,7 +63,7 @@ def _bracketed(made: object, found: object) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_the_order_in_which_evidence_comes_changes_nothing(seed: int) -> None:
     made = history(seed).evidence
     turned = type(made)(
@@ -84,7 +84,7 @@ def digests(count: int, **more: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [30, pytest.param(1000, marks=pytest.mark.slow)])
 def test_the_same_in_every_process(count: int) -> None:
     """Hash seed, locale and time zone change no byte of any crediting."""
     one = digests(count, PYTHONHASHSEED="1", LC_ALL="C", TZ="UTC")
