@@ -14,10 +14,10 @@ from desk import Desk, PaperSite
 from site_log import ROOT, T0, SiteLog, demo_binding, demo_plan
 
 from collector.admit import Admission
-from collector.verdicts import decode_faults
 from collector.cli import main
 from collector.documents import find
 from collector.methodologies import MethodologyRequest, carry_out, methodologies
+from collector.verdicts import decode_faults
 from mrv import leaf
 from mrv.errors import BadInput, Refused
 from mrv.methodology import catalogue
