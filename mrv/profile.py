@@ -172,7 +172,10 @@ class Profile(Part, frozen=True, kw_only=True):
 
     def ratio_names(self, name: str) -> tuple[str, ...]:
         """The factors that make the ratio of value `name`."""
-        return self.ratio.names(self.values[name].ratio) if self.ratio else ()
+        side = self.values[name].ratio or ""
+        if self.ratio is None:
+            return ()
+        return (self.ratio.ct if "ct" in side else ()) + (self.ratio.vt if "vt" in side else ())
 
     def guard_spans(self) -> tuple[Span, ...]:
         return tuple(Span(TABLES[self.table], guard.at, 1) for guard in self.guards)
@@ -189,6 +192,9 @@ class Profile(Part, frozen=True, kw_only=True):
 
         Rows that state an order or a table of their own keep it, and so does the order of text.
         """
-        wanted = {"table": settings.table, "byte_order": settings.byte_order, "word_order": settings.word_order}
-        changes = {field: found for field, found in wanted.items() if found is not None}
+        changes = {
+            field: found
+            for field in ("table", "byte_order", "word_order")
+            if (found := getattr(settings, field)) is not None and found != getattr(self, field)
+        }
         return msgspec.structs.replace(self, **changes) if changes else self

@@ -90,15 +90,16 @@ def _facts(frame: Frame) -> Iterable[tuple[str, str]]:
 
 
 def _reasons(frame: Frame, page: Page) -> None:
-    for name, faults in (
-        ("not_for_submission", frame.crediting.not_for_submission),
-        ("findings", frame.crediting.findings),
-    ):
-        for number, found in enumerate(faults):
+    crediting = frame.crediting
+    for name, faults in (("not_for_submission", crediting.not_for_submission), ("findings", crediting.findings)):
+        where: dict[str, list[str]] = {}
+        for found in faults:
+            where.setdefault(said(found), []).append(found.where)
+        for number, (words, places) in enumerate(where.items()):
             head = Cell(value=frame.inline(name), style="head") if number == 0 else None
-            words = f"{found.where}: {said(found)}" if found.where else said(found)
-            page.add([head, Cell(value=words, style="wrap", span=WIDE)])
-    if frame.crediting.not_for_submission or frame.crediting.findings:
+            named = ", ".join(filter(None, dict.fromkeys(places)))
+            page.add([head, Cell(value=f"{words} ({named})" if named else words, style="wrap", span=WIDE)])
+    if crediting.not_for_submission or crediting.findings:
         page.add()
 
 

@@ -58,10 +58,10 @@ class _Log:
         waiting: list[tuple[int, bytes]] = []
         size = self.archive.head(self.origin).size
         for index, data in self.archive.indexed(self.origin, 0, size, _KINDS):
-            if data.startswith(b'{"c":') or b'"k":"usage"' not in data:
-                self._other(index, data, waiting)
-            else:
+            if b'"k":"usage"' in data:  # decoded once their summary is known to count
                 waiting.append((index, data))
+            else:
+                self._other(index, data, waiting)
         self.found.contents[self.origin], self.found.configs[self.origin] = self.content, self.configs
 
     def _other(self, index: int, data: bytes, waiting: list[tuple[int, bytes]]) -> None:

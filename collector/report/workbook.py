@@ -73,7 +73,8 @@ def _sheet(sheet: Any, page: Page, styles: dict[Style, Any], footer: str, *, cac
         sheet.set_row(row - 1, _height(page, row))
     for row, column, cell in page.cells():
         _cell(sheet, row - 1, column - 1, cell, styles[cell.style], cached=cached)
-    sheet.set_landscape()
+    if not page.single:
+        sheet.set_landscape()
     sheet.set_paper(_A4)
     sheet.set_margins(left=0.4, right=0.4, top=0.6, bottom=0.6)
     sheet.fit_to_pages(1, 1 if page.single else 0)

@@ -171,18 +171,18 @@ def certain_error(links: Sequence[Link], at: int) -> Fraction:
     return sum((link.device.mpe.share for link in links if link.start <= at < link.end), ZERO)
 
 
-def rows(links: Iterable[Link], register: str) -> Iterator[CalibrationRow]:
-    """Every calibration of every device, with how late the next one was."""
+def rows(links: Iterable[Link], register: str, end: int) -> Iterator[CalibrationRow]:
+    """Every calibration of every device, with how late the next one was by `end`, where the report ends."""
     for link in links:
         for one, after in pairwise((*link.done, None)):
-            yield _row(link, one, after, register)
+            yield _row(link, one, after, register, end)
         if not link.done:
-            yield _row(link, None, None, register)
+            yield _row(link, None, None, register, end)
 
 
-def _row(link: Link, one: Calibrated | None, after: Calibrated | None, register: str) -> CalibrationRow:
+def _row(link: Link, one: Calibrated | None, after: Calibrated | None, register: str, end: int) -> CalibrationRow:
     due = one.due if one else _day(link.start, link.timezone)
-    until = min([link.end, *([midnight(after.done, link.timezone)] if after else [])])
+    until = min([link.end, end, *([midnight(after.done, link.timezone)] if after else [])])
     days = max(0, (_day(until, link.timezone) - due) // timedelta(days=1))
     found = after.as_found(register) if after else _worst(link.removal, register)
     return CalibrationRow(

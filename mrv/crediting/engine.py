@@ -233,7 +233,7 @@ class _Case:
 
     def _calibrations(self) -> Iterator[CalibrationRow]:
         for point in self._credited_points():
-            yield from calibration.rows(self.links(point), "")
+            yield from calibration.rows(self.links(point), "", self.evidence.end)
 
     def _completeness(self) -> Iterator[Completeness]:
         for frame in self.frames:
