@@ -7,23 +7,28 @@ schedule on the same wires shows that the question is not idle.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from modelled_line import ModelledLine, Station
 from virtual_time import LoopClock, VirtualLoop
 
-from agent.clock import Timekeeper
+from agent.clock import SystemClock, Timekeeper
 from agent.poll import BusLoop, Round
 from agent.turn import Turn
-from drivers import profiles
+from drivers import lines, profiles
 from drivers.bus import Bus
 from drivers.errors import MeterError
 from drivers.meter import Meter
 from drivers.rtu import Timing
 from drivers.rtu_line import Manners, RtuBus
+from drivers.simulator.line import Units
+from drivers.simulator.pty import PtyServer
+from drivers.wiring import RtuLine
 from mrv.binding import BoundMeter
 from mrv.reading import Gap
 
@@ -187,3 +192,36 @@ def test_a_meter_too_slow_for_the_line_is_dead_to_it_and_its_late_replies_are_no
     }
     assert Counter(made.told["m4"]).keys() <= {"timeout", "quarantined"}
     assert made.line.collisions == 0
+
+
+class Meters:
+    """A float32 that counts up with time in every pair of registers, for drivers.simulator."""
+
+    def read(self, _: str, address: int, count: int) -> tuple[int, ...]:
+        value = struct.unpack(">2H", struct.pack(">f", 1000 + asyncio.get_running_loop().time() / 1000))
+        return tuple(value[(address + i) % 2] for i in range(count))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_the_same_on_a_real_port_paced_to_9600_baud_for_a_minute(tmp_path: Path) -> None:
+    """Ten meters wired, two of them not there; characters take their time on a pseudo terminal."""
+    present = {unit: Meters() for unit in range(1, 11) if unit not in DEAD}
+    server = PtyServer(Units(present), tmp_path / "usb0", baud=9600)
+    await server.start()
+    bus = lines.connect(RtuLine(id="l", port=str(server.path), baud=9600, stop=2))
+    made = Site(ModelledLine(9600, {unit: Station() for unit in range(1, 11)}), bus)
+    clock = SystemClock()
+    time = Timekeeper(clock, boot=1, source="assumed", announce=lambda _: None)
+    turns = [Turn(meter=name, every=EVERY, source=meter) for name, meter in made.meters()]
+    loop = BusLoop(turns, time, config=1, emit=made.emit, frontier=lambda _: 0)
+    task = asyncio.ensure_future(loop.run())
+    await asyncio.sleep(65)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await bus.close()
+    await server.stop()
+    assert {name: made.missed(name, 6) for name in made.told if int(name[1:]) not in DEAD} == {
+        f"m{unit}": 0 for unit in present
+    }
+    assert all(made.missed(f"m{unit}", 6) == 6 for unit in DEAD)
