@@ -1,7 +1,9 @@
 """Which requests fetch a set of values: as few as the device's limits allow.
 
 Pure arithmetic on addresses; it opens nothing and knows no protocol. A *need* is a stretch of registers that must
-arrive in one reply: a value with its scale register, an atomic group, or a value read alone.
+arrive in one reply: a value with its scale register, an atomic group, a factor, or a block that is answered only as a
+whole. Profiles come as the meter needs them read (`Profile.adapted`), `base` is what turns their addresses into the
+wire's (`Settings.shift`).
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mrv.errors import BadInput, fault
-from mrv.profile import TABLES, Limits, Profile, Span, Table
+from mrv.profile import TABLES, Limits, Profile, Span, Stretch, Table
 
 #: One past the last register a request can reach.
 END = 65536
@@ -18,7 +20,7 @@ END = 65536
 
 @dataclass(frozen=True, slots=True, order=True)
 class Need:
-    """Registers [first, end) of `table` in one reply; `alone` admits no other register."""
+    """Registers [first, end) of `table` in one reply; `alone` admits no other register and leaves none out."""
 
     table: Table
     first: int
@@ -41,23 +43,43 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class _Device:
-    """The limits as wire addresses."""
+    """The limits as wire addresses. `whole` are the blocks no shared request may touch."""
 
     limits: Limits
     forbidden: tuple[Need, ...]
+    windows: tuple[Need, ...] = ()
+    whole: tuple[Need, ...] = ()
 
     def around(self, first: int, end: int) -> tuple[int, int]:
         """[first, end) widened to the alignment."""
         align = self.limits.align
         return first - first % align, end + -end % align
 
-    def allows(self, table: Table, first: int, end: int, wanted: Iterable[Need]) -> bool:
-        """Whether one request may be [first, end), of which `wanted` is worth having."""
-        if end - first > self.limits.registers or end > END:
+    def possible(self, table: Table, first: int, end: int) -> bool:
+        """Whether the device would answer one request for [first, end)."""
+        if not 0 <= first < end <= END or end - first > self.limits.registers:
             return False
-        if any(f.table == table and f.first < end and first < f.end for f in self.forbidden):
+        if any(_touches(stretch, table, first, end) for stretch in self.forbidden):
+            return False
+        crossed = (w for w in self.windows if _touches(w, table, first, end) and (first < w.first or end > w.end))
+        return not any(crossed)
+
+    def allows(self, table: Table, first: int, end: int, wanted: Iterable[Need]) -> bool:
+        """Whether one shared request may be [first, end), of which `wanted` is worth having."""
+        if not self.possible(table, first, end) or any(_touches(w, table, first, end) for w in self.whole):
             return False
         return _widest_gap(first, end, wanted) <= self.limits.gap
+
+
+def _touches(stretch: Need, table: Table, first: int, end: int) -> bool:
+    return stretch.table == table and stretch.first < end and first < stretch.end
+
+
+def _device(limits: Limits, base: int) -> _Device:
+    def placed(stretches: tuple[Stretch, ...]) -> tuple[Need, ...]:
+        return tuple(Need(TABLES[s.table], base + s.first, base + s.last + 1, alone=True) for s in stretches)
+
+    return _Device(limits, placed(limits.forbidden), placed(limits.windows), placed(limits.whole))
 
 
 def _widest_gap(first: int, end: int, wanted: Iterable[Need]) -> int:
@@ -71,14 +93,15 @@ def _widest_gap(first: int, end: int, wanted: Iterable[Need]) -> int:
 
 
 def needs(profile: Profile, names: Iterable[str], base: int = 0) -> tuple[Need, ...]:
-    """What must be fetched for the values `names` (and the profile's guards), at wire addresses, sorted."""
+    """What must be fetched for the values `names`, their factors and the guards, at wire addresses, sorted."""
     wanted = set(names)
     groups = [{name for name in group if name in wanted} for group in profile.atomic]
     grouped = set().union(*groups)
     groups += [{name} for name in wanted - grouped]
     found = {_need(profile, group, base) for group in groups if group}
-    found |= {Need(span.table, base + span.at, base + span.end) for span in profile.guard_spans()}
-    return tuple(sorted(found))
+    single = (*profile.guard_spans(), *profile.factor_spans(tuple(wanted)))
+    found |= {Need(span.table, base + span.at, base + span.end) for span in single}
+    return _as_wholes(found, _device(profile.limits, base))
 
 
 def _need(profile: Profile, group: set[str], base: int) -> Need:
@@ -88,19 +111,31 @@ def _need(profile: Profile, group: set[str], base: int) -> Need:
     return Need(spans[0].table, base + first, base + end, alone)
 
 
+def _as_wholes(found: Iterable[Need], device: _Device) -> tuple[Need, ...]:
+    """`found`, with what lies within a block that is only answered as a whole replaced by that block."""
+    around = ((next((w for w in device.whole if _holds(w, need)), need)) for need in found)
+    return tuple(sorted(set(around)))
+
+
 def plan(profile: Profile, names: Iterable[str], base: int = 0) -> tuple[Block, ...]:
     """The fewest requests for the values `names`. Raises BadInput for a need no single request can meet."""
     return cover(needs(profile, names, base), profile.limits, base)
+
+
+def fetch(profile: Profile, spans: Iterable[Span], base: int = 0) -> tuple[Block, ...]:
+    """The fewest requests for registers that are no values: identity and settings. Raises BadInput like `plan`."""
+    found = [Need(span.table, base + span.at, base + span.end) for span in spans]
+    return cover(_as_wholes(found, _device(profile.limits, base)), profile.limits, base)
 
 
 def cover(wanted: Iterable[Need], limits: Limits, base: int = 0) -> tuple[Block, ...]:
     """The fewest blocks such that every need lies wholly inside one.
 
     Greedy from the left is optimal: some block must hold the leftmost need; cut to begin there it stays allowed, and
-    of those that begin there the one reaching furthest holds everything a shorter one does. Forbidden stretches are
-    offsets from `base`.
+    of those that begin there the one reaching furthest holds everything a shorter one does. The stretches in `limits`
+    are offsets from `base`.
     """
-    device = _Device(limits, tuple(Need(TABLES[f.table], base + f.first, base + f.last + 1) for f in limits.forbidden))
+    device = _device(limits, base)
     everything = sorted(set(wanted))
     blocks = [_alone(device, need) for need in everything if need.alone]
     pending = [need for need in everything if not need.alone]
@@ -111,14 +146,16 @@ def cover(wanted: Iterable[Need], limits: Limits, base: int = 0) -> tuple[Block,
     return tuple(sorted(blocks))
 
 
-def _holds(block: Block, need: Need) -> bool:
+def _holds(block: Block | Need, need: Need) -> bool:
     return block.table == need.table and block.first <= need.first and need.end <= block.end
 
 
 def _alone(device: _Device, need: Need) -> Block:
+    span = need.table, need.first, need.end
     if device.around(need.first, need.end) != (need.first, need.end):
         raise _unreadable(need)
-    if not device.allows(need.table, need.first, need.end, ()):
+    part = any(_touches(w, *span) and (w.first, w.end) != span[1:] for w in device.whole)
+    if part or not device.possible(*span):
         raise _unreadable(need)
     return Block(need.table, need.first, need.end - need.first)
 

@@ -43,9 +43,9 @@ class Meter:
 
     def __init__(self, bound: BoundMeter, profile: Profile, bus: Bus, unit: int) -> None:
         self.bound = bound
-        self.profile = profile
+        self.profile = profile.adapted(bound.settings)
         self.unit = unit
-        self.requests = blocks.plan(profile, profile.read, bound.settings.base or 0)
+        self.requests = blocks.plan(self.profile, profile.read, bound.settings.shift)
         self._bus = bus
         self._identity = identity.places(profile, bound.settings)
         self._used = frozenset(codec.addresses(profile, bound.settings, profile.read))

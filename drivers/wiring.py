@@ -14,9 +14,11 @@ import msgspec
 
 from drivers import blocks
 from mrv import strict
-from mrv.binding import METER_ID, POINT_ID, Binding, BoundMeter, Settings
+from mrv.binding import METER_ID, POINT_ID, RATIO, Binding, BoundMeter, Settings
 from mrv.errors import BadInput
-from mrv.profile import Profile
+from mrv.profile import Name, Profile
+from mrv.profile_fit import misfits
+from mrv.profile_parts import Text
 from mrv.strict import Complaint, Document
 
 SITE_ID = "^[a-z0-9-]{1,32}$"
@@ -136,22 +138,25 @@ class Meter(_Part, frozen=True, kw_only=True):
     #: Polling interval in seconds.
     every: Annotated[int, msgspec.Meta(ge=1, le=3600)]
     serial: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
-    ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$", examples=["400/5"])] | None = None
+    ratio: Annotated[str, msgspec.Meta(pattern=RATIO, examples=["400/5"])] | None = None
+    vt_ratio: Annotated[str, msgspec.Meta(pattern=RATIO, examples=["22000/110"])] | None = None
     base: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     word_order: Literal["big", "little"] | None = None
     #: Nominal volts between lines, and the most amperes per phase, at the primary side.
     voltage: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     max_current: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    byte_order: Literal["big", "little"] | None = None
+    table: Literal["holding", "input"] | None = None
+    offset: Literal[-1, 1] | None = None
+    summation: Literal["vector", "per_phase", "absolute"] | None = None
+    parameters: dict[Name, Decimal] = msgspec.field(default_factory=dict)
+    #: Who compared an experimental profile with the display, and when.
+    acknowledged: Text | None = None
 
     @property
     def settings(self) -> Settings:
-        return Settings(
-            base=self.base,
-            word_order=self.word_order,
-            ratio=self.ratio,
-            voltage=self.voltage,
-            max_current=self.max_current,
-        )
+        """What mrv.binding keeps: every field the two structs share."""
+        return Settings(**{name: getattr(self, name) for name in Settings.__struct_fields__})
 
 
 class Site(_Part, frozen=True, kw_only=True):
@@ -229,14 +234,14 @@ def _against_profile(meter: Meter, profiles: Mapping[str, Profile]) -> Iterator[
         yield ("profile",), "meter.unknown_profile", {"name": meter.profile, "known": known}
         return
     profile = profiles[meter.profile]
-    if profile.relative and meter.base is None:
-        yield ("base",), "meter.base_missing", {"profile": profile.id}
-    elif not profile.relative and meter.base is not None:
-        yield ("base",), "meter.base_not_used", {"profile": profile.id}
-    elif (meter.base or 0) + profile.reach > 65536:
-        yield ("base",), "meter.base_too_high", {"base": meter.base, "highest": 65536 - profile.reach}
-    else:
+    if profile.status == "documented":
+        yield ("profile",), "meter.profile_documented", {"profile": profile.id}
+    if profile.status == "experimental" and meter.acknowledged is None:
+        yield ("acknowledged",), "meter.profile_experimental", {"profile": profile.id}
+    wrong = list(misfits(profile, meter.settings))
+    yield from wrong
+    if not any(path == ("base",) for path, _, _ in wrong):
         try:
-            blocks.plan(profile, profile.read, meter.base or 0)
+            blocks.plan(profile.adapted(meter.settings), profile.read, meter.settings.shift)
         except BadInput as error:
             yield from strict.passed_on(("profile",), error)

@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     #: What a meter whose summation can be set is set to, seen at commissioning (Profile.summation).
     summation: Literal["vector", "per_phase", "absolute"] | None = None
     #: Numbers the meter shows only in its own menu, by the name of the profile's factor.
-    parameters: dict[str, Decimal] = {}
+    parameters: dict[str, Decimal] = msgspec.field(default_factory=dict)
     #: Nominal volts between lines and the most amperes per phase that the circuit carries, at the primary side: how far
     #: its counters can move (mrv.limits), where the nameplate of a transformer does not say it.
     voltage: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None

@@ -4,44 +4,54 @@ A float32 or float64 is taken as the exact binary fraction it stands for and rou
 profile's decimals; integers are scaled exactly. The office and the auditor decode the words of a reading with this
 very module, so it must not depend on a bus, a locale, a decimal context or the order in which words arrive. What a
 meter marks as "no value" is absent with a reason, never a number.
+
+Counters are decoded as the meter shows them, before any transformer ratio; `ratio` is what their differences are
+multiplied by, read from the same words. Instantaneous values are decoded with the ratio.
 """
 
 from __future__ import annotations
 
 import math
-import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
+
+import msgspec
 
 from mrv.binding import Settings
-from mrv.errors import BadInput, fault
 from mrv.measurand import Measurand
-from mrv.number import rounded, spell
-from mrv.profile import MEASURANDS, WORDS, Order, Profile, ScaleRegister, Table, Value
+from mrv.number import in_bounds, rounded, spell
+from mrv.profile import MEASURANDS, TABLES, WORDS, Factor, Order, Profile, ScaleRegister, Sign, Table, Value
+from mrv.words import Words, ordered, pack, unpack
 
-#: Register content by table and wire address.
-Words = Mapping[tuple[Table, int], int]
+__all__ = ["REASONS", "Decoded", "Words", "addresses", "decode", "ordered", "pack", "ratio", "registers", "unpack"]
 
 #: Why a value is absent. Texts: `meter.absent_<reason>`.
 MISSING = "missing"  # its words are not there
 SENTINEL = "sentinel"  # the meter's own mark for "no value"
 NAN = "nan"
 INFINITE = "infinite"
-SCALE = "scale"  # its scale register is not available, or no possible power of ten
+SCALE = "scale"  # its scale register is not available, or no possible factor
 GUARD = "guard"  # another model stands at this address
+FACTOR = "factor"  # a setting that scales it is not available, 0, or outside what the profile knows
+RATIO = "ratio"  # the transformer ratio that belongs to it cannot be told
+RANGE = "range"  # more than the register can mean: a torn or garbled group of digits
+SIGN = "sign"  # its sign register holds neither sign
+REASONS = (MISSING, SENTINEL, NAN, INFINITE, SCALE, GUARD, FACTOR, RATIO, RANGE, SIGN)
 
 #: SunSpec Device Information Model Specification, sunssf: a signed power of ten from -10 to 10.
 _POWERS = range(-10, 11)
 _COUNTERS = frozenset(name for name, measurand in MEASURANDS.items() if measurand.cumulative)
-_LETTERS: dict[str, Table] = {"h": "h", "i": "i"}
-_HEX = re.compile(r"([0-9a-f]{4})*")
 _FLOATS = {"float32": ">f", "float64": ">d"}
 _SIGNED = {"int16", "int32", "int64", "sunssf"}
+_ISKRA = {"iskra_t5", "iskra_t6", "iskra_t7"}
+_ONE = Decimal(1)
+_DEFAULT_SCALE = next(f.default for f in msgspec.structs.fields(Value) if f.name == "scale")
+
+_fraction = lru_cache(maxsize=256)(Fraction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +72,19 @@ def decode(profile: Profile, settings: Settings, words: Words, *, counters: bool
     With `counters` only cumulative values: all that a judge compares. Never raises: a wrong or missing word makes
     values absent. A word that is not what `profile.guards` demands makes all of them so.
     """
+    image = _Image(profile.adapted(settings), settings, words)
     decoded = Decoded()
-    if not _guards_hold(profile, settings, words):
+    if not image.guards_hold():
         decoded.absent.update({MEASURANDS[name]: GUARD for name in profile.read})
         return decoded
-    base, read = settings.base or 0, frozenset(profile.read)
+    read = frozenset(profile.read)
     for name, value in profile.values.items():
         if counters and name not in _COUNTERS:
             continue
-        if name not in read and (profile.table_of(value), base + value.at) not in words:
+        if name not in read and not image.has(value):
             continue
         try:
-            decoded.values[MEASURANDS[name]] = _scaled(profile, settings, value, words)
+            decoded.values[MEASURANDS[name]] = image.value(MEASURANDS[name], value)
         except _Absent as absent:
             if name in read or str(absent) != MISSING:
                 decoded.absent[MEASURANDS[name]] = str(absent)
@@ -89,117 +100,211 @@ def registers(profile: Profile, decoded: Decoded) -> dict[str, str]:
     }
 
 
+def ratio(profile: Profile, settings: Settings, words: Words) -> Fraction | None:
+    """What a difference of native counts is multiplied by at the instant of `words`.
+
+    1 where the meter counts primary energy already, the site's constant, or the product of the ratio registers. None
+    when it cannot be told: a ratio register is not there or 0, or the settings give a ratio the profile has no use for.
+    """
+    image = _Image(profile.adapted(settings), settings, words)
+    sides = {profile.values[name].ratio for name in profile.counters}
+    try:
+        return image.ratio(sides.pop() if sides else None) if len(sides) <= 1 else None
+    except _Absent:
+        return None
+
+
 def addresses(profile: Profile, settings: Settings, names: tuple[str, ...]) -> Iterator[tuple[Table, int]]:
-    """The wire addresses of all words the values `names` and the guards are made of."""
-    base = settings.base or 0
-    for span in (*profile.guard_spans(), *(span for name in names for span in profile.spans(name))):
-        for address in range(base + span.at, base + span.end):
+    """The wire addresses of all words the values `names` and the guards are made of, factors and ratios included."""
+    profile, shift = profile.adapted(settings), settings.shift
+    spans = [span for name in names for span in profile.spans(name)]
+    for span in (*profile.guard_spans(), *spans, *profile.factor_spans(names)):
+        for address in range(shift + span.at, shift + span.end):
             yield span.table, address
 
 
-def pack(words: Words) -> dict[str, str]:
-    """Words as a leaf carries them: `<table>:<first address>` -> four hex digits per word, one entry per run."""
-    runs: dict[str, str] = {}
-    key, follows = "", None
-    for table, address in sorted(words):
-        if (table, address) != follows:
-            key = f"{table}:{address}"
-            runs[key] = ""
-        runs[key] += f"{words[table, address]:04x}"
-        follows = (table, address + 1)
-    return runs
+class _Image:
+    """The words of one instant, seen through a profile. Its methods raise _Absent."""
+
+    __slots__ = ("_known", "_profile", "_settings", "_shift", "_words")
+
+    def __init__(self, profile: Profile, settings: Settings, words: Words) -> None:
+        self._profile, self._settings, self._words = profile, settings, words
+        self._shift = settings.shift
+        self._known: dict[str, Fraction] = {}
+
+    def guards_hold(self) -> bool:
+        held = (
+            _matches_any(f"0x{self._words.get((span.table, self._shift + span.at), 0):04X}", guard.equals)
+            for guard, span in zip(self._profile.guards, self._profile.guard_spans(), strict=True)
+        )
+        return all(held)
+
+    def has(self, value: Value) -> bool:
+        return (self._profile.table_of(value), self._shift + value.at) in self._words
+
+    def value(self, measurand: Measurand, value: Value) -> Decimal:
+        number = self._raw(value, value.at, value.type, value.sentinels, value.most)
+        if value.scale is not _DEFAULT_SCALE and value.scale != _ONE:
+            number *= _fraction(value.scale)
+        if value.plus or value.sign:
+            number = self._composed(value, number)
+        if value.scale_register:
+            number *= self._scale(value, value.scale_register)
+        if value.scaled_by or value.ratio:
+            number *= self._settings_of(value, counter=measurand.cumulative)
+        if value.decode == "four_quadrant":
+            number = _unfolded(number)
+        return rounded(number, value.decimals)
+
+    def _composed(self, value: Value, number: Fraction) -> Fraction:
+        """`number` with the terms of `value` and its sign."""
+        for term in value.plus:
+            number += self._raw(value, term.at, term.type, (), term.most) * _fraction(term.scale)
+        return number * self._sign(value, value.sign) if value.sign else number
+
+    def _settings_of(self, value: Value, *, counter: bool) -> Fraction:
+        """What settings of the meter multiply `value` by. A counter must have its ratio, and is kept without it."""
+        found = Fraction(1)
+        for name in value.scaled_by:
+            found *= self.factor(name)
+        if value.ratio:
+            primary = self.ratio(value.ratio)
+            found *= 1 if counter else primary
+        return found
+
+    def _raw(self, value: Value, at: int, kind: str, sentinels: tuple[str, ...], most: int | None = None) -> Fraction:
+        """The number of type `kind` in registers of `value` from `at`, unscaled."""
+        profile = self._profile
+        table = TABLES[value.table or profile.table]
+        orders = value.byte_order or profile.byte_order, value.word_order or profile.word_order
+        number = self._number(self._bytes(table, at, WORDS[kind], *orders), kind, sentinels)
+        if most is not None and number > most:
+            raise _Absent(RANGE)
+        return number
+
+    def _bytes(self, table: Table, at: int, count: int, byte_order: Order, word_order: Order) -> bytes:
+        first, words = self._shift + at, self._words
+        try:
+            found = [words[table, place] for place in range(first, first + count)]
+        except KeyError:
+            raise _Absent(MISSING) from None
+        return ordered(found, byte_order, word_order)
+
+    def _number(self, data: bytes, kind: str, sentinels: tuple[str, ...] = ()) -> Fraction:
+        marks = self._profile.sentinels.get(kind, ())  # type: ignore[call-overload]
+        if marks or sentinels:
+            spelled = "0x" + data.hex().upper()
+            if _matches_any(spelled, marks + sentinels):
+                raise _Absent(SENTINEL)
+        return _interpreted(data, kind)
+
+    def _sign(self, value: Value, sign: Sign) -> int:
+        orders = value.byte_order or self._profile.byte_order, value.word_order or self._profile.word_order
+        spelled = "0x" + self._bytes(self._profile.table_of(value), sign.at, WORDS[sign.type], *orders).hex().upper()
+        if _matches_any(spelled, sign.negative):
+            return -1
+        if _matches_any(spelled, sign.positive):
+            return 1
+        raise _Absent(SIGN)
+
+    def _scale(self, value: Value, register: ScaleRegister) -> Fraction:
+        try:
+            content = self._raw(value, register.at, register.type, ()) * _fraction(register.scale)
+        except _Absent as absent:
+            raise _Absent(MISSING if str(absent) == MISSING else SCALE) from None
+        found = _applied(register.kind, content)
+        if found is None:
+            raise _Absent(SCALE)
+        return found
+
+    def factor(self, name: str) -> Fraction:
+        """The factor called `name`, decided once per image."""
+        if name not in self._known:
+            factor = self._profile.factors[name]
+            content = self._content(name, factor)
+            found = _stepped(factor, content) if factor.kind == "steps" else _applied(factor.kind, content)
+            if found is None:
+                raise _Absent(FACTOR)
+            self._known[name] = found
+        return self._known[name]
+
+    def _content(self, name: str, factor: Factor) -> Fraction:
+        if factor.at is None or factor.type is None:
+            given = self._settings.parameters.get(name)
+            if given is None or not in_bounds(given):
+                raise _Absent(FACTOR)
+            content = Fraction(given)
+        else:
+            table = TABLES[factor.table or self._profile.table]
+            orders = factor.byte_order or self._profile.byte_order, factor.word_order or self._profile.word_order
+            try:
+                content = self._number(self._bytes(table, factor.at, WORDS[factor.type], *orders), factor.type)
+            except _Absent as absent:
+                raise _Absent(MISSING if str(absent) == MISSING else FACTOR) from None
+        content *= _fraction(factor.scale)
+        for other in factor.times:
+            content *= self.factor(other)
+        return content
+
+    def ratio(self, side: str | None) -> Fraction:
+        """What a value on `side` (ct, vt, ct_vt, or None: primary) is multiplied by."""
+        settings, source = self._settings, self._profile.ratio.source if self._profile.ratio else None
+        if source is None:
+            return settings.factor
+        if source == "site":
+            return self._of_site(side)
+        if settings.ratio or settings.vt_ratio:
+            raise _Absent(RATIO)
+        found = Fraction(1)
+        if source == "register" and self._profile.ratio:
+            try:
+                for name in self._profile.ratio.names(side):
+                    found *= self.factor(name)
+            except _Absent as absent:
+                raise _Absent(MISSING if str(absent) == MISSING else RATIO) from None
+        return found
+
+    def _of_site(self, side: str | None) -> Fraction:
+        if self._settings.ratio is None:
+            raise _Absent(RATIO)
+        ct, vt = self._settings.ct, self._settings.vt
+        return {"ct": ct, "vt": vt, "ct_vt": ct * vt}.get(side or "", Fraction(1))
 
 
-def unpack(raw: Mapping[str, str]) -> dict[tuple[Table, int], int]:
-    """The words of `pack`. Raises BadInput for anything `pack` would have written otherwise: one spelling only."""
-    words: dict[tuple[Table, int], int] = {}
-    runs: list[tuple[Table, int, int]] = []
-    for key, text in raw.items():
-        letter, _, first = key.partition(":")
-        table = _LETTERS.get(letter)
-        if table is None or not first.isdecimal() or not first.isascii() or len(first) > 5:
-            raise _malformed(key)
-        start = int(first)
-        run = _run(table, start, text, key)
-        if str(start) != first or not run:
-            raise _malformed(key)
-        words.update(run)
-        runs.append((table, start, start + len(run)))
-    runs.sort()
-    if any(one[0] == other[0] and other[1] <= one[2] for one, other in pairwise(runs)):
-        raise _malformed(",".join(raw))  # `pack` makes one run of words that follow each other
-    return words
+def _applied(kind: str, content: Fraction) -> Fraction | None:
+    """The factor that `content` is in the manner of `kind`; None if it is none."""
+    if kind == "power_of_ten":
+        return Fraction(10) ** int(content) if content in _POWERS else None
+    if not content:
+        return None
+    return content if kind == "multiply" else 1 / content
 
 
-def _run(table: Table, first: int, text: str, key: str) -> dict[tuple[Table, int], int]:
-    if not _HEX.fullmatch(text):
-        raise _malformed(key)
-    data = bytes.fromhex(text)
-    if len(data) % 2 or first + len(data) // 2 > 65536:
-        raise _malformed(key)
-    return {(table, first + i): word for i, (word,) in enumerate(struct.iter_unpack(">H", data))}
+def _stepped(factor: Factor, content: Fraction) -> Fraction | None:
+    for step in factor.steps:
+        if step.below is None or content < Fraction(step.below):
+            return Fraction(step.factor)
+    return None
 
 
-def _malformed(key: str) -> BadInput:
-    return BadInput(fault("meter.raw_malformed", key=key))
+def _unfolded(number: Fraction) -> Fraction:
+    """Schneider's four-quadrant power factor: beyond 1 and -1 it comes back, and then is leading."""
+    return 2 - number if number > 1 else -2 - number if number < -1 else number
 
 
-def _guards_hold(profile: Profile, settings: Settings, words: Words) -> bool:
-    base = settings.base or 0
-    held = (
-        f"0x{words.get((span.table, base + span.at), 0):04X}" in guard.equals
-        for guard, span in zip(profile.guards, profile.guard_spans(), strict=True)
+def _matches_any(spelled: str, patterns: tuple[str, ...]) -> bool:
+    """Whether words are those of one of `patterns`, in which x is any digit."""
+    return spelled in patterns or any(
+        len(spelled) == len(pattern) and all(p in ("x", s) for s, p in zip(spelled[2:], pattern[2:], strict=True))
+        for pattern in patterns
+        if "x" in pattern[2:]
     )
-    return all(held)
-
-
-_fraction = lru_cache(maxsize=64)(Fraction)
-_ONE = Decimal(1)
-
-
-def _scaled(profile: Profile, settings: Settings, value: Value, words: Words) -> Decimal:
-    number = _number(profile, settings, value, words, value.sentinels)
-    if value.scale != _ONE:
-        number *= _fraction(value.scale)
-    if value.scale_register:
-        number *= _power(profile, settings, value, value.scale_register, words)
-    return rounded(number, value.decimals)
-
-
-def _power(profile: Profile, settings: Settings, value: Value, register: ScaleRegister, words: Words) -> Fraction:
-    like = Value(at=register.at, type=register.type, decimals=0, table=value.table)
-    try:
-        power = _number(profile, settings, like, words, ())
-    except _Absent as absent:
-        raise _Absent(MISSING if str(absent) == MISSING else SCALE) from None
-    if power not in _POWERS:
-        raise _Absent(SCALE)
-    return Fraction(10) ** int(power)
-
-
-def _number(profile: Profile, settings: Settings, value: Value, words: Words, sentinels: tuple[str, ...]) -> Fraction:
-    """The number in the registers of `value`, unscaled. Raises _Absent."""
-    first = (settings.base or 0) + value.at
-    table = profile.table_of(value)
-    try:
-        found = [words[table, at] for at in range(first, first + WORDS[value.type])]
-    except KeyError:
-        raise _Absent(MISSING) from None
-    word_order = value.word_order or settings.word_order or profile.word_order
-    data = ordered(found, value.byte_order or profile.byte_order, word_order)
-    marks = profile.sentinels.get(value.type, ())
-    if (marks or sentinels) and "0x" + data.hex().upper() in (*marks, *sentinels):
-        raise _Absent(SENTINEL)
-    return _interpreted(data, value.type)
-
-
-def ordered(words: list[int], byte_order: Order, word_order: Order) -> bytes:
-    """Words as they came -> bytes with the most significant first: the four orders ABCD, CDAB, BADC, DCBA."""
-    sequence = words if word_order == "big" else words[::-1]
-    return struct.pack(f"{'>' if byte_order == 'big' else '<'}{len(words)}H", *sequence)
 
 
 def _interpreted(data: bytes, kind: str) -> Fraction:
+    if kind in _ISKRA:
+        return _iskra(data, kind)
     if kind not in _FLOATS:
         return Fraction(int.from_bytes(data, "big", signed=kind in _SIGNED))
     (number,) = struct.unpack(_FLOATS[kind], data)
@@ -208,3 +313,15 @@ def _interpreted(data: bytes, kind: str) -> Fraction:
     if math.isinf(number):
         raise _Absent(INFINITE)
     return Fraction(number)
+
+
+def _iskra(data: bytes, kind: str) -> Fraction:
+    """Iskra MC3x0 register types: T5, T6 are a signed 8-bit exponent and a mantissa; T7 two signs and four decimals."""
+    if kind == "iskra_t7":
+        if data[0] not in (0x00, 0xFF) or data[1] not in (0x00, 0xFF):
+            raise _Absent(SIGN)
+        return Fraction(int.from_bytes(data[2:], "big"), 10_000) * (-1 if data[0] else 1)
+    exponent = int.from_bytes(data[:1], "big", signed=True)
+    if abs(exponent) > 30:
+        raise _Absent(RANGE)
+    return int.from_bytes(data[1:], "big", signed=kind == "iskra_t6") * Fraction(10) ** exponent

@@ -172,10 +172,7 @@ class Profile(Part, frozen=True, kw_only=True):
 
     def ratio_names(self, name: str) -> tuple[str, ...]:
         """The factors that make the ratio of value `name`."""
-        side = self.values[name].ratio or ""
-        if self.ratio is None:
-            return ()
-        return (self.ratio.ct if "ct" in side else ()) + (self.ratio.vt if "vt" in side else ())
+        return self.ratio.names(self.values[name].ratio) if self.ratio else ()
 
     def guard_spans(self) -> tuple[Span, ...]:
         return tuple(Span(TABLES[self.table], guard.at, 1) for guard in self.guards)
@@ -192,9 +189,6 @@ class Profile(Part, frozen=True, kw_only=True):
 
         Rows that state an order or a table of their own keep it, and so does the order of text.
         """
-        changes = {
-            field: found
-            for field in ("table", "byte_order", "word_order")
-            if (found := getattr(settings, field)) is not None and found != getattr(self, field)
-        }
+        wanted = {"table": settings.table, "byte_order": settings.byte_order, "word_order": settings.word_order}
+        changes = {field: found for field, found in wanted.items() if found is not None}
         return msgspec.structs.replace(self, **changes) if changes else self

@@ -216,6 +216,11 @@ class Ratio(Part, frozen=True, kw_only=True):
     ct: tuple[Name, ...] = ()
     vt: tuple[Name, ...] = ()
 
+    def names(self, side: str | None) -> tuple[str, ...]:
+        """The factors whose product a value on `side` (ct, vt, ct_vt; None: primary) is multiplied by."""
+        sides = {"ct": self.ct, "vt": self.vt, "ct_vt": self.ct + self.vt}
+        return sides.get(side or "", ())
+
     def check(self) -> Iterator[Complaint]:
         if (self.source == "register") != bool(self.ct or self.vt):
             yield ("source",), "meter.ratio_factors", {"source": self.source}

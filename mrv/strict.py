@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -76,7 +77,7 @@ def decode(text: str, cls: type[T], source: str, rules: Rules | None = None) -> 
     """
     root = _compose(text, source)
     walk = _Walk(source, rules or {})
-    value = walk.value(root, shape.type_info(cls), ())
+    value = walk.value(root, _shape_of(cls), ())  # type: ignore[arg-type]  # every class can be a key
     if walk.faults:
         raise BadInput(*(found for _, found in sorted(walk.faults, key=lambda pair: pair[0])))
     return Document(value, source, walk.lines)
@@ -103,6 +104,12 @@ def complaints(value: Any, path: Path = ()) -> Iterator[Complaint]:
 def _field_rule(cls: type) -> Callable[[str, Any], Iterable[Complaint]]:
     rule: Callable[[str, Any], Iterable[Complaint]] = getattr(cls, "check_field", lambda _name, _value: ())
     return rule
+
+
+@cache
+def _shape_of(cls: type) -> shape.Type:
+    """The schema of `cls`, looked at once: a profile's takes longer than reading one."""
+    return shape.type_info(cls)
 
 
 def passed_on(path: Path, error: MrvError) -> Iterator[Complaint]:

@@ -71,8 +71,8 @@ def line_of(text: str, path: Path) -> int:
 
 def slips(cls: type, example: str, apart: tuple[type, ...] = ()) -> list[Slip]:
     """One slip per field and way of being wrong, but for the insides of structs that are tested `apart`."""
-    data = loaded(example)
-    return [slip for slip in _walk(shape.type_info(cls), data, data, ()) if not _within(cls, data, slip.path, apart)]
+    kind, data = shape.type_info(cls), loaded(example)
+    return [slip for slip in _walk(kind, data, data, ()) if not _within(kind, data, slip.path, apart)]
 
 
 def part(example: str, path: Path) -> str:
@@ -83,8 +83,8 @@ def part(example: str, path: Path) -> str:
     return dumped(here)
 
 
-def _within(cls: type, data: Any, path: Path, apart: tuple[type, ...]) -> bool:
-    kind, here = shape.type_info(cls), data
+def _within(kind: shape.Type, data: Any, path: Path, apart: tuple[type, ...]) -> bool:
+    here = data
     for step in path:
         kind = _inner(kind, here)
         if isinstance(kind, shape.StructType):
@@ -132,8 +132,16 @@ def _patterns(kind: shape.Type, shown: tuple[str, ...]) -> Iterator[tuple[str, t
 
 def with_value(data: Any, path: Path, value: Any) -> Any:
     """A copy of `data` with the value at `path` replaced."""
-    made = copy.deepcopy(data)
+    made = _copied(data, path)
     _holder(made, path)[path[-1]] = value
+    return made
+
+
+def _copied(data: Any, path: Path) -> Any:
+    """A copy of `data` in which everything on the way to `path` may be changed."""
+    made = copy.copy(data)
+    if len(path) > 1:
+        made[path[0]] = _copied(data[path[0]], path[1:])
     return made
 
 
@@ -186,13 +194,13 @@ def _fields(kind: shape.StructType, here: Any, data: Any, path: Path) -> Iterato
 
 
 def _without(data: Any, path: Path) -> Any:
-    made = copy.deepcopy(data)
+    made = _copied(data, path)
     del _holder(made, path)[path[-1]]
     return made
 
 
 def _renamed(data: Any, path: Path) -> Any:
-    made = copy.deepcopy(data)
+    made = _copied(data, path)
     holder = _holder(made, path)
     entries = {f"{key}x" if key == path[-1] else key: value for key, value in holder.items()}
     holder.clear()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from drivers import blocks, profiles
 from drivers.blocks import Block, Need
 from mrv.errors import BadInput
-from mrv.profile import Limits, Profile, Stretch, Value
+from mrv.profile import Factor, Limits, Profile, Ratio, Sign, Span, Stretch, Term, Value
 
 SIZE = 14
 LIBRARY = profiles.library()
@@ -26,6 +26,10 @@ def legal(block: Block, limits: Limits, wanted: frozenset[Need]) -> bool:
     if not 0 < block.count <= limits.registers or block.first % limits.align or block.count % limits.align:
         return False
     if any(span.first <= at <= span.last for span in limits.forbidden for at in inside):
+        return False
+    if any(span.first <= at <= span.last for span in limits.whole for at in inside):
+        return False
+    if any(0 < sum(w.first <= at <= w.last for at in inside) < block.count for w in limits.windows):
         return False
     known = [at for at in inside if at in covered]
     gaps = [after - before - 1 for before, after in pairwise(known)]
@@ -44,7 +48,9 @@ def fewest(wanted: frozenset[Need], limits: Limits) -> int | None:
     spans = [Block("i", a, b - a) for a in range(SIZE) for b in range(a + 1, SIZE + 5)]
     shared = [block for block in spans if legal(block, limits, together)]
     for need in wanted - together:
-        if not legal(Block("i", need.first, need.end - need.first), limits, frozenset()):
+        whole = tuple(w for w in limits.whole if (w.first, w.last + 1) != (need.first, need.end))
+        relaxed = msgspec.structs.replace(limits, whole=whole)
+        if not legal(Block("i", need.first, need.end - need.first), relaxed, frozenset()):
             return None
     served = {frozenset(n for n in together if serves(block, n)) for block in shared} - {frozenset()}
     for count in range(len(together) + 1):
@@ -59,17 +65,21 @@ needs_ = st.sets(spans_, min_size=1, max_size=5).flatmap(
         lambda alone: frozenset(Need("i", a, b, own) for (a, b), own in zip(sorted(spans), alone, strict=True))
     )
 )
+
+
+def stretches(longest: int, most: int) -> st.SearchStrategy[tuple[Stretch, ...]]:
+    one = st.tuples(st.integers(0, SIZE), st.integers(0, longest - 1))
+    return st.lists(one.map(lambda p: Stretch(table="input", first=p[0], last=p[0] + p[1])), max_size=most).map(tuple)
+
+
 limits_ = st.builds(
     Limits,
     registers=st.integers(1, 9),
     align=st.sampled_from([1, 2, 4]),
     gap=st.integers(0, 5),
-    forbidden=st.lists(
-        st.tuples(st.integers(0, SIZE), st.integers(0, 1)).map(
-            lambda p: Stretch(table="input", first=p[0], last=p[0] + p[1])
-        ),
-        max_size=2,
-    ).map(tuple),
+    forbidden=stretches(2, 2),
+    windows=stretches(8, 2),
+    whole=stretches(3, 1),
 )
 
 
@@ -89,7 +99,8 @@ def test_as_few_as_brute_force_and_all_of_them_legal(wanted: frozenset[Need], li
         assert any(serves(block, need) for block in found)
     for block in found:
         lonely = any(need.alone and serves(block, need) for need in wanted)
-        assert legal(block, limits, frozenset() if lonely else together)
+        own = msgspec.structs.replace(limits, whole=()) if lonely else limits
+        assert legal(block, own, frozenset() if lonely else together)
 
 
 def needs(*spans: tuple[int, int]) -> list[Need]:
@@ -169,3 +180,50 @@ def test_a_register_read_alone_has_its_own_request() -> None:
 def test_the_guard_is_part_of_every_plan() -> None:
     profile = LIBRARY["sunspec_inverter_3p"]
     assert blocks.plan(profile, ("active_energy_export",), base=40069) == (Block("h", 40069, 27),)
+
+
+def test_a_window_is_never_left() -> None:
+    """Growatt answers 0 to 124 and 125 to 249, and nothing across."""
+    windows = tuple(Stretch(table="input", first=first, last=first + 124) for first in (0, 125))
+    wanted = [Need("i", 120, 122), Need("i", 128, 130)]
+    assert blocks.cover(wanted, Limits()) == (Block("i", 120, 10),)
+    assert blocks.cover(wanted, Limits(windows=windows)) == (Block("i", 120, 2), Block("i", 128, 2))
+    assert blocks.cover([Need("h", 120, 130)], Limits(windows=windows)) == (Block("h", 120, 10),), "another table's"
+    with pytest.raises(BadInput):
+        blocks.cover([Need("i", 124, 126)], Limits(windows=windows))
+
+
+def test_a_block_that_is_only_answered_whole() -> None:
+    """Siemens: the identity block from 64001 is 27 registers or nothing."""
+    limits = Limits(whole=(Stretch(table="holding", first=64001, last=64027),))
+    profile = changed("eastron_sdm630", table="holding", limits=limits)
+    serial, order = Span("h", 64012, 8), Span("h", 64002, 10)
+    assert blocks.fetch(profile, (serial,)) == (Block("h", 64001, 27),)
+    assert blocks.fetch(profile, (serial, order, Span("h", 63990, 2))) == (Block("h", 63990, 2), Block("h", 64001, 27))
+    with pytest.raises(BadInput):
+        blocks.fetch(profile, (Span("h", 64026, 4),))
+
+
+def test_a_ratio_register_is_fetched_with_the_counter_it_belongs_to() -> None:
+    """DTSU666: the ratio stands at 6, the counter at 0x101E; no request reaches both, and both are read."""
+    counter = Value(at=0x101E, type="float32", decimals=3, ratio="ct")
+    profile = changed("eastron_sdm630", table="holding", limits=Limits(), read=("active_energy_import",))
+    profile = msgspec.structs.replace(
+        profile,
+        values={"active_energy_import": counter},
+        ratio=Ratio(source="register", ct=("ct",)),
+        factors={"ct": Factor(kind="multiply", at=6, type="uint16")},
+    )
+    assert blocks.plan(profile, profile.read) == (Block("h", 6, 1), Block("h", 0x101E, 2))
+
+
+def test_terms_and_sign_come_with_their_number() -> None:
+    value = Value(
+        at=20, type="uint32", decimals=0, plus=(Term(at=26, type="uint32"),),
+        sign=Sign(at=30, type="uint16", negative=("0x0001",), positive=("0x0000",)),
+    )  # fmt: skip
+    profile = changed("eastron_sdm630", limits=Limits(), read=("active_energy_import",))
+    profile = msgspec.structs.replace(profile, values={"active_energy_import": value})
+    assert blocks.plan(profile, profile.read) == (Block("i", 20, 11),)
+    with pytest.raises(BadInput):
+        blocks.plan(msgspec.structs.replace(profile, limits=Limits(registers=10)), profile.read)

@@ -27,8 +27,9 @@ def codes() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("meter."):
                 found.add(node.value)
-    reasons = (codec.MISSING, codec.SENTINEL, codec.NAN, codec.INFINITE, codec.SCALE, codec.GUARD)
-    return found | {f"meter.gap_{reason}" for reason in GapReason} | {f"meter.absent_{reason}" for reason in reasons}
+    return (
+        found | {f"meter.gap_{reason}" for reason in GapReason} | {f"meter.absent_{reason}" for reason in codec.REASONS}
+    )
 
 
 def test_every_code_has_a_text_and_no_text_is_left_over() -> None:

@@ -39,8 +39,11 @@ buses:
   - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2, gap: 10}
 meters:
   - {id: pv-main, point: PV-AC, bus: roof, unit: 1, profile: eastron_sdm630, every: 15, serial: A1, ratio: 400/5,
-     word_order: big, answers_as: 255, voltage: 22000, max_current: 400}
+     word_order: big, answers_as: 255, voltage: 22000, max_current: 400, byte_order: big, table: input, offset: 1,
+     vt_ratio: 22000/110, summation: vector}
   - {id: pv-inverter, point: PV-INV, bus: roof, unit: 3, profile: sunspec_inverter_3p, every: 15, base: 40069}
+  - {id: mill, point: MILL, bus: roof, unit: 4, profile: menu_meter, every: 15, parameters: {full_load: 75},
+     acknowledged: "A. Technician, 2026-03-01"}
 latitude: 10.82
 longitude: 106.63
 """
@@ -221,8 +224,25 @@ equations:
 """
 
 
+MENU = """
+id: menu_meter
+revision: 1
+maker: Someone
+models: [One]
+kind: meter
+confidence: low
+status: experimental
+sources: [somewhere]
+table: holding
+factors: {full_load: {kind: steps, note: "the full-load power in kW", steps: [{below: 10, factor: 0.01}, {factor: 1}]}}
+values: {active_energy_import: {at: 0, type: uint32, decimals: 2, scaled_by: [full_load]}}
+read: [active_energy_import]
+"""
+LIBRARY = profiles.library() | {"menu_meter": profiles.load(MENU, "menu_meter.yaml")}
+
+
 def load_site(text: str) -> object:
-    return wiring.load(text, "f.yaml", profiles.library())
+    return wiring.load(text, "f.yaml", LIBRARY)
 
 
 def load_profile(text: str) -> object:
@@ -252,16 +272,18 @@ PARTS: dict[type, schema_walk.Path] = {
 }
 SLIPS = [
     *(
-        pytest.param(slip, load, id=f"{IDS[n]} {slip}")
+        (f"{IDS[n]} {slip}", slip, load)
         for n, (c, e, load) in enumerate(SCHEMAS)
         for slip in schema_walk.slips(c, e, apart=tuple(PARTS))
     ),
     *(
-        pytest.param(slip, partial(load_part, part), id=f"{part.__name__} {slip}")
+        (f"{part.__name__} {slip}", slip, partial(load_part, part))
         for part, at in PARTS.items()
         for slip in schema_walk.slips(part, schema_walk.part(PROFILE, at))
     ),
 ]
+#: All of them take minutes; without the slow ones every eighth is tried, of every schema.
+EVERY = 8
 
 
 def faults(load: Callable[[str], object], text: str) -> tuple[Fault, ...]:
@@ -277,7 +299,13 @@ def test_the_example_is_well_and_uses_every_field(cls: type, example: str, load:
     assert schema_walk.uncovered(cls, example) == set()
 
 
-@pytest.mark.parametrize(("slip", "load"), SLIPS)
+@pytest.mark.parametrize(
+    ("slip", "load"),
+    [
+        pytest.param(*rest, id=name, marks=[pytest.mark.slow] if n % EVERY else [])
+        for n, (name, *rest) in enumerate(SLIPS)
+    ],
+)
 def test_one_slip_is_named_with_file_line_and_field(slip: Slip, load: Callable[[str], object]) -> None:
     found = [fault for fault in faults(load, slip.text) if fault.code == slip.code]
     line, field = schema_walk.line_of(slip.text, slip.path), schema_walk.spoken(slip.path)
@@ -300,7 +328,13 @@ def test_every_pattern_is_explained_by_an_example_of_it(cls: type, example: str,
 ENGLISH = re.compile(r"\b(a|of|from|to|one|or|text|like|number|whole|list|nothing|characters)\b")
 
 
-@pytest.mark.parametrize(("slip", "load"), SLIPS)
+@pytest.mark.parametrize(
+    ("slip", "load"),
+    [
+        pytest.param(*rest, id=name, marks=[pytest.mark.slow] if n % EVERY else [])
+        for n, (name, *rest) in enumerate(SLIPS)
+    ],
+)
 def test_a_slip_is_said_wholly_in_vietnamese(slip: Slip, load: Callable[[str], object]) -> None:
     for fault in faults(load, slip.text):
         if fault.domain == "config":
@@ -351,6 +385,16 @@ def _at(data: Any, path: schema_walk.Path) -> Any:
         (", base: 40069", "", "meter.base_missing", "meters[1].base"),
         ("ratio: 400/5", "base: 0", "meter.base_not_used", "meters[0].base"),
         ("base: 40069", "base: 65510", "meter.base_too_high", "meters[1].base"),
+        ("parameters: {full_load: 75},", "", "meter.parameter_missing", "meters[2].parameters"),
+        ("{full_load: 75}", "{full_load: 0}", "config.out_of_range", "meters[2].parameters.full_load"),
+        ("{full_load: 75}", "{full_load: 75, x: 1}", "meter.parameter_not_used", "meters[2].parameters.x"),
+        (
+            ',\n     acknowledged: "A. Technician, 2026-03-01"',
+            "",
+            "meter.profile_experimental",
+            "meters[2].acknowledged",
+        ),
+        ("offset: 1", "offset: -1", "meter.not_in_one_request", "meters[0].profile"),
         ("cosigners: [", "cosigners: [a b, ", "config.out_of_range", "collector.cosigners[0]"),
     ],
 )
@@ -376,7 +420,7 @@ def test_rules_speak_although_other_fields_are_wrong() -> None:
 def test_a_profile_no_request_can_serve() -> None:
     tight = replace(profiles.library()["eastron_sdm630"], limits=Limits(registers=1))
     with pytest.raises(BadInput) as caught:
-        wiring.load(SITE, "f.yaml", {**profiles.library(), tight.id: tight})
+        wiring.load(SITE, "f.yaml", {**LIBRARY, tight.id: tight})
     assert {(fault.code, fault.where) for fault in caught.value.faults} == {
         ("meter.not_in_one_request", "f.yaml:14 meters[0].profile")
     }
