@@ -10,7 +10,7 @@ import msgspec
 from mrv import codec, strict
 from mrv.binding import Settings
 from mrv.codec import Words
-from mrv.profile import MEASURANDS
+from mrv.profile import MEASURANDS, Profile
 
 ROOT = Path(__file__).parent / "cases"
 
@@ -44,6 +44,18 @@ def names() -> list[str]:
 
 def _is_meter(path: Path) -> bool:
     return any(line.startswith("profile:") for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def wired(profile: Profile, **changes: object) -> Settings:
+    """Settings a meter of `profile` could have in site.yaml: everything the profile asks for, and `changes`."""
+    parameters = {name: Decimal(5) for name, factor in profile.factors.items() if factor.is_parameter}
+    given: dict[str, object] = {
+        "base": 40069 if profile.relative else None,
+        "ratio": "400/5" if profile.ratio and profile.ratio.source == "site" else None,
+        "summation": "vector" if profile.summation == "configurable" else None,
+        "parameters": parameters,
+    }
+    return Settings(**(given | changes))  # type: ignore[arg-type]
 
 
 def by_name(values: dict[object, object]) -> dict[str, str]:

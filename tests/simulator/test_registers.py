@@ -7,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
+import meter_cases
 import msgspec
 import pytest
 
@@ -17,7 +18,7 @@ from drivers.simulator.registers import Image, image
 from mrv import codec
 from mrv.binding import Settings
 from mrv.measurand import Measurand
-from mrv.profile import MEASURANDS, Limits, Profile, Stretch
+from mrv.profile import MEASURANDS, Factor, Limits, Profile, Ratio, Sign, Stretch, Term, Value
 
 DEMO = sites.demo(Clock(start=10.0, speed=20.0))
 LIBRARY = profiles.library()
@@ -44,12 +45,16 @@ def test_the_codec_reads_what_the_plant_shows(device: Device, t: float) -> None:
 @pytest.mark.parametrize("word_order", ["big", "little"])
 @pytest.mark.parametrize("byte_order", ["big", "little"])
 def test_every_profile_of_the_library_in_all_four_orders(profile: Profile, word_order: str, byte_order: str) -> None:
-    settings = Settings(base=100 if profile.relative else None, word_order=word_order)
-    profile = msgspec.structs.replace(profile, byte_order=byte_order)
-    shown = snapshot(DEMO.devices[1], DEMO.clock, 5.0)
-    decoded = codec.decode(profile, settings, image(profile, settings, shown).words)
+    settings = meter_cases.wired(profile, word_order=word_order, byte_order=byte_order)
+    words = image(profile, settings, shown := snapshot(DEMO.devices[1], DEMO.clock, 5.0)).words
+    decoded = codec.decode(profile, settings, words)
     assert not decoded.absent
-    assert float(decoded.values[Measurand.VOLTAGE_L1]) == pytest.approx(shown[Measurand.VOLTAGE_L1], abs=0.06)
+    for measurand, found in decoded.values.items():
+        value = profile.values[measurand.name.lower()]
+        ratio = codec.ratio(profile, settings, words) if measurand.cumulative else Fraction(1)
+        assert ratio is not None
+        step = (float(abs(value.scale)) + 10.0**-value.decimals) * float(ratio)
+        assert abs(float(Fraction(found) * ratio) - shown[measurand]) <= step + 1e-3 * abs(shown[measurand]), measurand
 
 
 def test_sdm630_words_by_hand() -> None:
@@ -121,3 +126,48 @@ def test_forbidden_registers_are_refused_even_as_filler() -> None:
     for address, count in ((0, 21), (23, 2), (10, 60)):
         with pytest.raises(frames.Refusal):
             made.read("i", address, count)
+
+
+def test_secondary_registers_hold_what_is_shown_divided_by_the_ratio() -> None:
+    """400 A through 400/5 is 5 A; 22,000 V through 22000/110 is 110 V. The ratio registers say 80 and 200.0."""
+    values = {
+        "active_energy_import": Value(at=0, type="uint32", decimals=1, scale=Decimal("0.1"), ratio="ct_vt"),
+        "current_l1": Value(at=2, type="uint16", decimals=2, scale=Decimal("0.01"), ratio="ct"),
+        "voltage_l1": Value(at=3, type="uint16", decimals=1, scale=Decimal("0.1"), ratio="vt"),
+    }
+    factors = {
+        "ct": Factor(kind="multiply", at=6, type="uint16"),
+        "vt": Factor(kind="multiply", at=7, type="uint16", scale=Decimal("0.1")),
+    }
+    made = msgspec.structs.replace(
+        LIBRARY["eastron_sdm630"], table="holding", values=values, factors=factors, read=tuple(values),
+        ratio=Ratio(source="register", ct=("ct",), vt=("vt",)),
+    )  # fmt: skip
+    shown = {Measurand.ACTIVE_ENERGY_IMPORT: 1_600_000.0, Measurand.CURRENT_L1: 400.0, Measurand.VOLTAGE_L1: 22_000.0}
+    words = image(made, Settings(), shown, {"ct": 80.0, "vt": 200.0}).words
+    assert words == {("h", at): word for at, word in {0: 0, 1: 1000, 2: 500, 3: 1100, 6: 80, 7: 2000}.items()}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "words"),
+    [
+        (Value(at=0, type="iskra_t5", decimals=3), 123.456, {0: 0xFBBC, 1: 0x6100}),  # 12,345,600 x 10^-5
+        (Value(at=0, type="iskra_t7", decimals=3), -0.9876, {0: 0xFF00, 1: 0x2694}),
+        (
+            Value(at=0, type="uint16", decimals=1, scale=Decimal("0.1"), modulus=1_000_000,
+                  plus=(Term(at=1, type="uint16", scale=Decimal(100), most=999),)),
+            112_345.6, {0: 456, 1: 123},
+        ),
+        (
+            Value(at=0, type="uint32", decimals=0,
+                  sign=Sign(at=4, type="uint16", negative=("0x0001",), positive=("0x0000",))),
+            -1500.0, {0: 0, 1: 1500, 4: 1},
+        ),
+        (Value(at=0, type="int32", decimals=0, scale=Decimal(-1)), 250.0, {0: 0xFFFF, 1: 0xFF06}),
+    ],
+)  # fmt: skip
+def test_odd_values_by_hand(value: Value, shown: float, words: dict[int, int]) -> None:
+    name = "active_energy_import" if value.modulus else "active_power"
+    made = msgspec.structs.replace(LIBRARY["eastron_sdm630"], table="holding", values={name: value}, read=(name,))
+    found = image(made, Settings(), {MEASURANDS[name]: shown}).words
+    assert found == {("h", at): word for at, word in words.items()}
