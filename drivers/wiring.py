@@ -102,7 +102,7 @@ class _Serial(_Line, frozen=True, kw_only=True):
 class RtuLine(_Serial, frozen=True, kw_only=True, tag="rtu"):
     """Modbus RTU on a serial port of this machine; best named by its /dev/serial/by-id/ name."""
 
-    port: Annotated[str, msgspec.Meta(pattern="^/[^\\s]{1,250}$", examples=["/dev/ttyUSB0"])]
+    port: Annotated[str, msgspec.Meta(pattern="^/[^\\s]{1,250}$", examples=["/dev/serial/by-id/usb-1234"])]
 
     @property
     def end(self) -> str:

@@ -125,6 +125,7 @@ class Device:
             writer.close()
 
     def _take(self, request: Request) -> None:
+        assert request.function in (0x03, 0x04, 0x11, 0x2B), "a line only reads"
         self.requests.append(request)
         task = asyncio.ensure_future(self._script(self, request))
         self._tasks.add(task)

@@ -46,7 +46,7 @@ class Bench:
     """A loop over fake meters and everything it emitted."""
 
     def __init__(self, clock: FakeClock, meters: dict[str, FakeMeter], every: int = 10) -> None:
-        self.clock = clock
+        self.clock, self.meters = clock, meters
         self.rounds: list[Round] = []
         self.frontiers: dict[str, int] = {}
         time = Timekeeper(clock, boot=1, source="kernel", announce=lambda _leaf: None)
