@@ -100,10 +100,10 @@ def test_what_is_left_at_its_default_is_not_written(profile: Profile) -> None:
 def test_every_word_of_the_evidence_is_used_and_none_else(profile: Profile) -> None:
     settings = meter_cases.wired(profile)
     wanted = set(codec.addresses(profile, settings, profile.read))
-    whole = codec.decode(profile, settings, dict.fromkeys(wanted, 0x4000) | guards(profile, settings))
+    whole = codec.decode(profile, settings, dict.fromkeys(wanted, 0x0100) | guards(profile, settings))
     assert "missing" not in whole.absent.values()
     for lost in sorted(wanted):
-        words = dict.fromkeys(wanted - {lost}, 0x4000) | guards(profile, settings)
+        words = dict.fromkeys(wanted - {lost}, 0x0100) | guards(profile, settings)
         words.pop(lost, None)
         assert {"missing", "guard"} & set(codec.decode(profile, settings, words).absent.values())
 
