@@ -9,9 +9,11 @@ from typing import get_args
 import pytest
 
 from drivers import blocks, profiles
+from drivers.profiles import schema
 from mrv.profile import MEASURANDS, NumberType, Profile, Value
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TEXT = (DOCS / "profiles.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +42,8 @@ def test_every_quantity_it_names_exists() -> None:
     names = set(re.findall(r"`([a-z0-9_]+)`", listed))
     assert len(names) > 5
     assert names <= MEASURANDS.keys()
+
+
+def test_the_schema_is_that_of_the_structs() -> None:
+    held = (DOCS / "profile.schema.json").read_text(encoding="utf-8")
+    assert held == schema.text(), "python -m drivers.profiles.schema > docs/profile.schema.json"
