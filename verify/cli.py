@@ -87,9 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print(_journal_line(papers))
         print("\n".join(lines(report, language)))
-        for path, _ in claims:
+        for path, claim in claims:
             same = not any(found.where.startswith(path) for found in wrong)
             print(text("verify.report_equal" if same else "verify.report_unequal", language, report=path))
+            for digest, said in sorted((claim.basis.compared if claim.basis else {}).items()):
+                told = {"digest": digest[:16], "name": said.get("name", "?"), "person": said.get("person", "?")}
+                print(text("verify.compared_claimed", language, **told))
         print(text("verify.approvals_claimed", language))
         if claimed:
             print(text("verify.keys_claimed", language, keys=", ".join(f"--{name}" for name in claimed)))

@@ -21,6 +21,7 @@ from mrv.crediting.sealed import Evidence, Sealed
 from mrv.errors import BadInput, Fault, fault
 from mrv.journal import Journal
 from mrv.methodology import catalogue
+from mrv.methodology.catalogue import Methodology
 from mrv.plan import MonitoringPlan
 from mrv.plan.versions import ApprovedPlan
 from verify.folder import Exported, bounded
@@ -41,6 +42,8 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
 
     journal: str
     logs: tuple[LogBasis, ...]
+    #: Methodologies (digest) the office says a person compared with the approved text: its word, which is repeated.
+    compared: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,10 +79,10 @@ def check(claimed: Claimed, exported: Exported, audited: Report, path: str) -> t
     upto = heads.index(basis.journal) + 1 if basis.journal else 0
     site = str(says.get("site", ""))
     try:
-        again = credit(_evidence(says, exported, audited, journal.read(lines[:upto], site)))
+        again = credit(_evidence(says, basis, exported, audited, journal.read(lines[:upto], site)))
     except BadInput as error:
         return tuple(Fault(f.code, f"{path} {f.where}".strip(), f.params) for f in error.faults)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
         return (fault("verify.report_malformed", path, problem=error),)
     return tuple(_differences(says, again, path))
 
@@ -94,7 +97,7 @@ def _other_basis(basis: Basis, exported: Exported, audited: Report, path: str) -
         )
 
 
-def _evidence(says: dict[str, Any], exported: Exported, audited: Report, book: Journal) -> Evidence:
+def _evidence(says: dict[str, Any], basis: Basis, exported: Exported, audited: Report, book: Journal) -> Evidence:
     start, end = int(says["start"]), int(says["end"])
     return Evidence(
         project=str(says["project"]),
@@ -103,8 +106,16 @@ def _evidence(says: dict[str, Any], exported: Exported, audited: Report, book: J
         plans=tuple(_plans(exported, book)),
         sealed=tuple(_sealed(audited, start, end)),
         papers=book.standing,
-        methodologies=catalogue.library(),
+        methodologies=catalogue.by_name([*_own(book), *catalogue.library().values()]),
+        verified=frozenset(basis.compared),
     )
+
+
+def _own(book: Journal) -> Iterator[Methodology]:
+    """Methodologies that the office approved for this site, as its journal carries them; ours go before them."""
+    for line in book.changes:
+        if line.what == "methodology":
+            yield msgspec.json.decode(line.detail.get("body", ""), type=Methodology)
 
 
 def _plans(exported: Exported, book: Journal) -> Iterator[ApprovedPlan]:

@@ -92,6 +92,7 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
         logged=dict(_logged(office.archive, standing, usages)),
         kept=frozenset(name for name in papers if find(office.folder.documents, name)),
         overdue=records.unsigned(standing, start, min(now, end + int(records.GRACE.total_seconds()) * 1000), zone),
+        compared=office.registry.compared(),
         software=f"mrv-agent {version('mrv-agent')}",
     )
     return material, usages

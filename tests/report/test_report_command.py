@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,11 +21,13 @@ from site_log import T0, SiteLog, demo_binding, demo_plan
 
 from collector.admit import Admission
 from collector.cli import main
+from collector.registry import Change
 from mrv import leaf
 from mrv.log.checkpoint import Checkpoint
 from mrv.log.merkle import leaf_hash
 from mrv.log.proof import read as read_proof
 from mrv.log.proof import verify as verify_proof
+from mrv.methodology import catalogue
 from verify.cli import main as verify
 
 MADE = demo_plan(min_coverage=Decimal(0))
@@ -277,3 +280,22 @@ def test_a_public_copy_cannot_be_computed_again(run: Run, export: Path, capsys: 
     assert "public copy" in capsys.readouterr().err
     (export.parent / "no.json").write_text("[]")
     assert verify([str(export), "--report", str(export.parent / "no.json")]) == 2
+
+
+def test_a_comparison_with_the_approved_text_is_repeated_to_the_auditor(
+    office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a copy of the office: a person compared the methodology; the report is equal, and says less against filing."""
+    shutil.copytree(office, tmp_path / "office")
+    digest = leaf.digest(leaf.canonical(catalogue.find("VN_AM007_ver01.0")))
+    desk = Desk(tmp_path)
+    detail = {"name": "VN_AM007_ver01.0", "digest": digest, "pdf": "ab" * 32, "person": "Nguyen Van A"}
+    change = Change(what="compared", values={}, detail=detail)
+    desk.registry.apply("", [change], who="t", at=desk.now).result()
+    desk.database.close()
+    base = ("--dir", str(tmp_path / "office"))
+    assert main(["export", "demo-factory", "--out", str(tmp_path / "export"), *base]) == 0
+    assert main(["report", "--project", "pv", *DAY, "--out", str(tmp_path / "r.json"), *base]) == 0
+    assert "compared the methodology" not in capsys.readouterr().out
+    assert verify([str(tmp_path / "export"), "--report", str(tmp_path / "r.json")]) == 0
+    assert "Nguyen Van A compared VN_AM007_ver01.0" in capsys.readouterr().out
