@@ -36,7 +36,7 @@ class Witness:
 
     def __call__(self, sample: Sample, taken: Moment) -> None:
         """One sample, when it was taken."""
-        power, ratio = sample.values.get(Measurand.ACTIVE_POWER), self.meter.primary
+        power, ratio = sample.values.get(Measurand.ACTIVE_POWER), self.meter.primary(sample)
         found = self._check.see(taken.boottime, sample.registers, power if ratio else None, ratio or Fraction(1))
         if found is None:
             return

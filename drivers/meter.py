@@ -81,15 +81,14 @@ class Meter:
             words.update({(span.table, span.at + i): word for i, word in enumerate(found)})
         return identity.said(self.profile, self.bound.settings, words), codec.pack(words)
 
-    @property
-    def primary(self) -> Fraction | None:
+    def primary(self, sample: Sample) -> Fraction | None:
         """What registers are multiplied by to stand on the side of the transformer on which power is decoded.
 
         None where the words do not say it.
         """
         if self.profile.ratio is None:
             return Fraction(1)  # both as the meter shows them
-        return self.bound.settings.factor if self.profile.ratio.source != "register" else None
+        return codec.ratio(self.profile, self.bound.settings, codec.unpack(sample.raw))
 
     async def _words(self, effort: Effort) -> dict[tuple[Table, int], int]:
         words: dict[tuple[Table, int], int] = {}

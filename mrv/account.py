@@ -7,6 +7,7 @@ wrongly becomes a finding, never an exception, and no number is trusted that can
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 from mrv import codec, events, identity, known, period
 from mrv.binding import BoundMeter
@@ -228,8 +229,21 @@ class Account:
 
     def _see(self, chain: Chain, slot: int, fact: Reading, clock: ClockState) -> None:
         believed = fact.quality is Quality.GOOD and (not self.verify or self._redecodes(chain, fact))
-        registers = fact.registers if believed else None
-        chain.seen[slot] = Seen(registers, clock, fact.boot, fact.boottime)
+        ratio, told = self._ratio(chain, fact)
+        # Counts whose ratio cannot be told are no energy: the reading is kept, and not counted.
+        registers = fact.registers if believed and told else None
+        chain.seen[slot] = Seen(registers, clock, fact.boot, fact.boottime, ratio)
+
+    def _ratio(self, chain: Chain, fact: Reading) -> tuple[Fraction | None, bool]:
+        """The ratio in the same words, where the meter says it (None: it is a constant), and whether it can be told."""
+        profile = self.content.profile(chain.profile)
+        if profile is None or profile.ratio is None or profile.ratio.source != "register":
+            return None, True
+        try:
+            ratio = codec.ratio(profile, chain.bound.settings, codec.unpack(fact.raw))
+        except BadInput:
+            ratio = None
+        return ratio, bool(ratio)
 
     def _redecodes(self, chain: Chain, fact: Reading) -> bool:
         """Whether the profile in the log reads from the raw words what the site says it read."""
