@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mrv import known
+from mrv import known, profile_fit
 from mrv.book import Book, Judgement, Terms
 from mrv.errors import Fault, MrvError, fault
 from mrv.leaf import Genesis
@@ -121,6 +121,10 @@ def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
         # Each was approved; that they fit each other may never have been asked.
         for misfit in check_against(terms.plan, terms.binding):
             yield fault("audit.plan_and_binding", where, place=misfit.where, problem=misfit.code)
+    for bound in terms.binding.meters if terms.binding else ():
+        profile = terms.profiles.get(bound.profile)
+        for _, problem, _ in profile_fit.misfits(profile, bound.settings) if profile else ():
+            yield fault("audit.plan_and_binding", where, place=f"meter {bound.meter}", problem=problem)
 
 
 def _unacceptable(judgement: Judgement) -> Iterable[Fault]:

@@ -7,8 +7,8 @@ what a leaf says: what is wrong becomes a finding. It owns no clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from mrv import events, leaf, period
 from mrv.account import Account
@@ -19,6 +19,7 @@ from mrv.errors import BadInput, Fault, fault
 from mrv.leaf import Blob, Boot, Clock, Config, Genesis, MeterEvent, Summary, Usage
 from mrv.period import Era, Span
 from mrv.plan import MonitoringPlan
+from mrv.profile import Profile
 from mrv.reading import ClockState, Gap, Reading, Stamped
 from mrv.settle import RULES, Settled, settle
 from mrv.usage import Chain
@@ -31,6 +32,8 @@ class Terms:
     config: Config
     plan: MonitoringPlan | None
     binding: Binding | None
+    #: By id, those that can be read.
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +272,9 @@ class Book:
         for number in sorted(numbers):
             if config := self._account.configs.get(number):
                 plan, binding = self.content.plan(config.plan), self.content.binding(config.binding)
-                yield Terms(config=config, plan=plan, binding=binding)
+                named = {name: self.content.profile(digest) for name, digest in config.profiles.items()}
+                profiles = {name: profile for name, profile in named.items() if profile is not None}
+                yield Terms(config=config, plan=plan, binding=binding, profiles=profiles)
 
     def _judge(self, data: bytes, summary: Summary, where: str) -> None:
         """Settle the period again and say where the site's summary differs."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 import site_log
-from site_log import EVERY, T0, SiteLog, demo_binding
+from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan
 
 from drivers.profiles import library
 from mrv import codec, known, leaf, profile_fit
+from mrv.audit import Approvals, admit
 from mrv.binding import Settings
 from mrv.leaf import Usage
 from mrv.profile import Factor, Profile, Ratio
@@ -96,3 +97,8 @@ def test_two_sources_of_the_ratio_are_refused(profile: Profile) -> None:
         read(log, T0 + slot * STEP, 1000 + slot * 0.125, 80)
         log.close()
     assert log.judgements[0].usages[0].registers == {}, "nothing is counted under a ratio that has two sources"
+    binding = leaf.digest(leaf.canonical(demo_binding(settings=settings)))
+    approved = Approvals(plans=frozenset({leaf.digest(leaf.canonical(demo_plan()))}), bindings=frozenset({binding}))
+    (judgement,) = log.judged()[1]
+    problems = {reason.params.get("problem") for reason in admit(judgement, approved).reasons}
+    assert "meter.ratio_twice_register" in problems, "approved by mistake is refused all the same"
