@@ -33,6 +33,8 @@ def encoded(kind: str, number: float, *, counter: bool = False, modulus: int | N
     count = math.floor(round(number, 6)) if counter else round(number)
     if counter:
         count %= modulus or largest(kind) + 1
+    else:  # more than a meter was built for: it shows the most it can
+        count = max(-largest(kind) if kind in _SIGNED else 0, min(count, largest(kind) - 1))
     return count.to_bytes(2 * WORDS[kind], "big", signed=kind in _SIGNED)
 
 

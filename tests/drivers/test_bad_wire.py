@@ -354,16 +354,19 @@ async def test_the_budget_ends_all_retries() -> None:
 
 
 async def test_a_cancelled_read_leaves_nothing_behind() -> None:
+    cancelled = asyncio.Event()
+
     async def script(device: Device, request: Request) -> None:
         if len(device.requests) == 1:
-            await asyncio.sleep(0.02)
+            await cancelled.wait()
         await request.send(request.answer(ramp(request), transaction=device.requests[-1].transaction))
 
     async with Device(script) as device:
         tested = bus(device)
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01):
+            async with asyncio.timeout(0.1):
                 await tested.read(7, "i", 0, 2)
+        cancelled.set()
         assert await tested.read(7, "i", 100, 2) == (100, 101)
         assert device.connections == 2
         await tested.close()
