@@ -91,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit({"site": asked.site, "steps": list(steps), "certificate_ends": issued.expires.isoformat(), **said})
     else:
-        print(f"{asked.site}: {', '.join(steps)}")
+        for step in steps:
+            print(f"{asked.site}: {text(f'collector.step_{step}', arguments.lang)}")
         print(text("collector.enroll_approved", arguments.lang, **said))
     return 0
 

@@ -62,6 +62,8 @@ class Story:
         return self.start("agent", self.debian.command(*words, user="mrv"))
 
     def backlog(self) -> dict[str, int]:
+        if not self.debian.at(f"{STATE}/status.json").exists():  # it has only just been started
+            return {"received": 0, "size": 0}
         found: dict[str, int] = json.loads(self.agent("backlog", "--json"))
         return found
 
@@ -140,7 +142,7 @@ def test_5_the_office_approves_and_only_after_the_phone_call(story: Story) -> No
     request.write_bytes(story.debian.at(f"{STATE}/{SITE}.request").read_bytes())
     said = story.debian.run("mrv-collector", *words, "--fingerprint", asked["fingerprint"], "--json", user="mrv")
     answer = json.loads(said)
-    assert {"key", "approve", "certificate"} <= set(answer["steps"])
+    assert {"key", "approve_plan", "approve_binding", "certificate"} <= set(answer["steps"])
     handed = story.debian.at(f"{STATE}/{SITE}.approval")
     handed.write_bytes(story.debian.at(f"{OFFICE}/{SITE}.approval").read_bytes())
     handed.chmod(0o644)
@@ -155,9 +157,11 @@ def _edit(site: Path, changes: dict[str, str]) -> None:
     """What the command told the technician to change."""
     assert set(changes) == {"host", "port", "tls", "cosigners"}
     head, rest = site.read_text().split("collector:\n", 1)
-    after = rest[re.search(r"^\S", re.sub(r"^#.*$", " ", rest, flags=re.M), flags=re.M).start() :]
-    lines = "".join(f"  {name}: {value}\n" for name, value in changes.items())
-    site.write_text(f"{head}collector:\n{lines}\n{after}")
+    after = rest.splitlines(keepends=True)
+    while after and (after[0].startswith((" ", "#")) or not after[0].strip()):
+        after.pop(0)
+    wanted = "".join(f"  {name}: {value}\n" for name, value in changes.items())
+    site.write_text(f"{head}collector:\n{wanted}\n{''.join(after)}")
 
 
 def test_6_the_first_receipt_comes_over_mutual_tls(story: Story) -> None:
