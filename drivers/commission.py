@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -22,7 +23,6 @@ from drivers.commission_install import Installed, installed
 from drivers.commission_proof import Comparison
 from drivers.commission_record import Commissioned, Compared
 from drivers.wiring import Meter
-from mrv.binding import Settings
 from mrv.commissioning import Record
 from mrv.errors import Refused, fault
 from mrv.measurand import MEASURANDS
@@ -56,9 +56,7 @@ class Done:
 
 
 def commissioned(bench: Bench, candidate: Candidate, place: Place, serial: str) -> Done:
-    """Both proofs of a new meter, and its entry. Raises Refused or BadInput before anything is written."""
-    settings = _with_ratio(bench, candidate)
-    candidate = candidate.replaced(settings)
+    """Both proofs of a new meter whose settings are complete. Raises Refused or BadInput; nothing is written then."""
     meter = _entry(bench, candidate, place, serial)
     commission_site.edited(bench.site, meter, bench.line, bench.library)  # what cannot be written is told now
     names = commission_decode.registers(bench, candidate, place.point)
@@ -102,15 +100,6 @@ def _duration(seconds: float) -> str:
     )
 
 
-def _with_ratio(bench: Bench, candidate: Candidate) -> Settings:
-    """The CT's ratio, where it is for the site to say (Profile.ratio)."""
-    source = candidate.profile.ratio.source if candidate.profile.ratio else "meter"
-    if source != "site" or candidate.settings.ratio:
-        return candidate.settings
-    plate = commission_place.ratio(bench.dialogue)
-    return msgspec.structs.replace(candidate.settings, ratio=plate) if plate else candidate.settings
-
-
 def _entry(bench: Bench, candidate: Candidate, place: Place, serial: str) -> Meter:
     settings = msgspec.structs.asdict(candidate.settings)
     given = {name: value for name, value in settings.items() if value not in (None, {})}
@@ -122,8 +111,16 @@ def _entry(bench: Bench, candidate: Candidate, place: Place, serial: str) -> Met
         profile=candidate.profile.id,
         every=place.every,
         serial=serial or None,
+        acknowledged=_acknowledged(bench, candidate, place),
         **given,
     )
+
+
+def _acknowledged(bench: Bench, candidate: Candidate, place: Place) -> str | None:
+    """Who vouches for an experimental profile, and since when (UTC)."""
+    if candidate.profile.status != "experimental":
+        return None
+    return f"{place.who}, {datetime.fromtimestamp(bench.now() / 1000, UTC):%Y-%m-%d}"
 
 
 def _found(

@@ -14,6 +14,7 @@ from drivers.candidate import Candidate
 from drivers.commission_bench import Bench, take
 from drivers.commission_proof import Bracket, Comparison
 from drivers.probe import Taken
+from mrv import codec
 from mrv.errors import Refused, fault
 from mrv.measurand import MEASURANDS, Measurand
 
@@ -53,7 +54,8 @@ def _one(bench: Bench, candidate: Candidate, name: str, key: str) -> Comparison 
             return None
         meant = proof.shown(answer)
         bracket = _bracket(candidate, measurand, before, take(bench, candidate, [name]))
-        return proof.compare(meant, bracket, applied=candidate.settings.factor)
+        applied = codec.ratio(candidate.profile, candidate.settings, before.words)
+        return proof.compare(meant, bracket, applied=applied)
 
     while True:
         before = take(bench, candidate, [name])

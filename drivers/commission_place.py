@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
+from typing import Literal
+
+from msgspec import structs
 
 from drivers import commission_proof as proof
+from drivers.candidate import Candidate
 from drivers.commission_proof import DIRECT, Direction, Installation
 from drivers.commission_site import SiteFolder
 from drivers.dialogue import Dialogue
 from drivers.wiring import Line
-from mrv.binding import METER_ID, POINT_ID, RATIO
+from mrv import profile_fit
+from mrv.binding import METER_ID, POINT_ID, RATIO, Settings
 from mrv.errors import BadInput, Refused, fault
 from mrv.messages import text
 
-_NUMBER = re.compile(r"[0-9]{1,6}([.,][0-9]{1,3})?")
+_AMPERES = re.compile(r"[0-9]{1,6}([.,][0-9]{1,3})?")
 
 
 def matching(pattern: str, code: str) -> Callable[[str], str]:
@@ -91,16 +97,38 @@ def nameplate(dialogue: Dialogue) -> str:
     return dialogue.ask("nameplate", check, default="")
 
 
-def ratio(dialogue: Dialogue) -> str | None:
-    """The CT's ratio where the site has to say it; None for a meter without CTs."""
+def settings(dialogue: Dialogue, candidate: Candidate) -> Settings:
+    """The candidate's settings with what only a person can tell: ratio, summation, numbers of the meter's menu."""
+    found = candidate.settings
+    for path, code, params in tuple(profile_fit.misfits(candidate.profile, found)):
+        if code == "meter.ratio_missing":
+            found = structs.replace(found, ratio=dialogue.ask("ratio", matching(RATIO, "tool.bad_nameplate")))
+        elif code == "meter.summation_missing":
+            found = structs.replace(found, summation=dialogue.ask("summation", _summation))
+        elif code == "meter.parameter_missing":
+            name, note = str(params["name"]), str(params["note"])
+            number = dialogue.ask("parameter", _number, about=name, params={"note": note})
+            found = structs.replace(found, parameters=found.parameters | {name: number})
+        else:
+            raise BadInput(fault(code, ".".join(map(str, path)), **params))
+    return found
 
-    def check(answer: str) -> str | None:
-        found = answer.replace(" ", "").lower()
-        if found == DIRECT:
-            return None
-        return matching(RATIO, "tool.bad_nameplate")(found)
 
-    return dialogue.ask("ratio", check)
+def _summation(answer: str) -> Literal["vector", "per_phase", "absolute"]:
+    known: dict[str, Literal["vector", "per_phase", "absolute"]] = {
+        "vector": "vector",
+        "per_phase": "per_phase",
+        "absolute": "absolute",
+    }
+    if answer.lower() not in known:
+        raise BadInput(fault("tool.bad_summation", "", answer=answer[:40]))
+    return known[answer.lower()]
+
+
+def _number(answer: str) -> Decimal:
+    if not re.fullmatch(r"[0-9]{1,9}([.,][0-9]{1,6})?", answer) or not Decimal(answer.replace(",", ".")):
+        raise BadInput(fault("tool.bad_number", "", answer=answer[:40]))
+    return Decimal(answer.replace(",", "."))
 
 
 def amperes(dialogue: Dialogue, phase: int, before: Fraction | None = None) -> Fraction | None:
@@ -110,7 +138,7 @@ def amperes(dialogue: Dialogue, phase: int, before: Fraction | None = None) -> F
         found = answer.removesuffix("A").strip()
         if not found:
             return before
-        if not _NUMBER.fullmatch(found):
+        if not _AMPERES.fullmatch(found):
             raise BadInput(fault("tool.bad_amperes", "", answer=answer[:40]))
         return Fraction(found.replace(",", "."))
 

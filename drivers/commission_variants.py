@@ -24,6 +24,8 @@ MOST_PROFILES = 5
 BEST = 5
 #: Points below which nothing is clear (hertz and one voltage make nine).
 CLEAR = 9
+#: Points by which the best must lead another profile to be taken without asking: three voltages.
+LEAD = 9
 
 
 def variants(profile: Profile, known: Settings) -> Iterator[Settings]:
@@ -62,7 +64,7 @@ def distinct(found: Iterable[Candidate]) -> tuple[Candidate, ...]:
 
 
 def clear(found: Sequence[Candidate]) -> bool:
-    """Whether the first is so much better than every other profile that Enter may choose it."""
+    """Whether the first is so much better than every other profile that nobody needs to choose."""
     best = found[0]
     rivals = (one.score for one in found if one.profile.id != best.profile.id and one.identified == best.identified)
-    return best.score >= CLEAR and best.score > max(rivals, default=0)
+    return best.score >= CLEAR and best.score >= max(rivals, default=0) + LEAD

@@ -15,10 +15,10 @@ from drivers import probe
 from drivers.bus import Bus
 from drivers.candidate import Candidate, ranked
 from drivers.errors import ExceptionReply, MeterError, NoReply, Unreachable
-from drivers.items import begins, spoken
 from mrv import codec
 from mrv.binding import Settings
-from mrv.errors import BadInput
+from mrv.errors import BadInput, Fault, fault
+from mrv.identity import spoken
 from mrv.profile import WORDS, Profile, Span
 from mrv.profile_device import Chain, DeviceId, Evidence, Item, RegisterIs, ServerId, SunSpecModels
 
@@ -185,6 +185,12 @@ async def holds(interview: Interview, profile: Profile, rule: Evidence) -> str |
     return await _register(interview, profile, rule)
 
 
+def begins(means: Mapping[str, str], text: str) -> str | None:
+    """The meaning of the longest key `text` begins with; None when there is none."""
+    fitting = [key for key in means if text.startswith(key)]
+    return means[max(fitting, key=len)] if fitting else None
+
+
 async def _register(interview: Interview, profile: Profile, rule: RegisterIs) -> str | None:
     content = await said(interview, profile, rule.item)
     if content is None:
@@ -202,7 +208,7 @@ async def said(interview: Interview, profile: Profile, item: Item, shift: int = 
             return None
         span, at = Span("h", item.at, item.length), base + item.at
     words = await interview.words(Span(span.table, at, span.count))
-    return None if words is None else spoken(item, profile, words)
+    return None if words is None else spoken(profile, item, list(words))
 
 
 async def serial(interview: Interview, candidate: Candidate) -> str:
@@ -210,6 +216,16 @@ async def serial(interview: Interview, candidate: Candidate) -> str:
     item = candidate.profile.serial_number
     shift = candidate.settings.offset or 0
     return (await said(interview, candidate.profile, item, shift) or "") if item else ""
+
+
+async def unmet(interview: Interview, candidate: Candidate) -> tuple[Fault, ...]:
+    """Settings of the meter without which its profile is not true, with what to do about them."""
+    found = []
+    for one in candidate.profile.requires:
+        content = await said(interview, candidate.profile, one.item, candidate.settings.offset or 0)
+        if content is not None and content not in one.equals:
+            found.append(fault("tool.requirement_unmet", candidate.profile.id, hint=one.hint, found=content))
+    return tuple(found)
 
 
 async def sampled(interview: Interview, candidate: Candidate, names: tuple[str, ...] = TELLING) -> Candidate:

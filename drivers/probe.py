@@ -77,8 +77,9 @@ def requests(profile: Profile, settings: Settings, names: Sequence[str]) -> tupl
 
 
 async def take(bus: Bus, unit: int, profile: Profile, settings: Settings, names: Iterable[str] | None = None) -> Taken:
-    """Read the values `names` (default: all of the profile). Raises MeterError other than a refusal."""
-    wanted = tuple(profile.values) if names is None else tuple(dict.fromkeys(names))
+    """Read those of the values `names` the profile has (default: all). Raises MeterError other than a refusal."""
+    asked = profile.values if names is None else dict.fromkeys(names)
+    wanted = tuple(name for name in asked if name in profile.values)
     words: Words = {}
     refused: list[str] = []
     pending: list[tuple[str, ...]] = [wanted]

@@ -81,7 +81,7 @@ class Scan:
             while left and not scan_plan.enough(left, len(self.result.found), expect=expect, everything=everything):
                 known = len(self.result.found)
                 await self._one(left[0], left[1:])
-                left = tuple(ask for ask in left[1:] if ask.speed not in self.result.impossible)
+                left = tuple(ask for ask in left[1:] if not self._needless(ask))
                 if len(self.result.found) > known:
                     left = scan_plan.lively_first(left, frozenset(found.speed for found in self.result.found))
             self.result.stopped_early = left
@@ -91,6 +91,14 @@ class Scan:
             raise
         finally:
             await self._let_go()
+
+    def _needless(self, ask: Ask) -> bool:
+        """The port cannot be set so, or a meter that was found would answer again: one more stop bit is silence."""
+        if ask.speed is None:
+            return False
+        same = (found.speed for found in self.result.found if found.unit == ask.unit and found.speed)
+        twin = any((one.baud, one.parity) == (ask.speed.baud, ask.speed.parity) for one in same)
+        return twin or ask.speed in self.result.impossible
 
     async def _one(self, ask: Ask, left: Sequence[Ask]) -> None:
         """`ask`, and what it makes worth asking again."""

@@ -22,6 +22,7 @@ from drivers import (
     commission_place,
     commission_site,
     commission_variants,
+    identify,
     probe,
     spool,
 )
@@ -115,6 +116,7 @@ def _new(bench: Bench, subject: Subject, arguments: argparse.Namespace) -> Done:
     bench = _named_line(bench, subject)
     name, point = commission_place.name_and_point(bench.dialogue, bench.site, bench.line, bench.unit)
     candidate = _chosen(bench, subject, named=bool(arguments.profile))
+    candidate = candidate.replaced(commission_place.settings(bench.dialogue, candidate))
     _tell(bench, candidate)
     place = Place(
         who=commission_place.person(bench.dialogue),
@@ -155,13 +157,15 @@ def _chosen(bench: Bench, subject: Subject, *, named: bool) -> Candidate:
     if len(best) == 1:
         return best[0]
     _offer(bench, best)
+    if commission_variants.clear(best):
+        return best[0]
 
     def number(answer: str) -> Candidate:
         if not answer.isdecimal() or not 1 <= int(answer) <= len(best):
             raise BadInput(fault("tool.bad_choice", "", answer=answer[:40], most=len(best)))
         return best[int(answer) - 1]
 
-    return bench.dialogue.ask("candidate", number, default="1" if commission_variants.clear(found) else None)
+    return bench.dialogue.ask("candidate", number)
 
 
 def _offer(bench: Bench, best: Sequence[Candidate]) -> None:
@@ -188,6 +192,7 @@ def _values(candidate: Candidate) -> tuple[str, ...]:
 def _tell(bench: Bench, candidate: Candidate) -> None:
     """Everything the meter says under the choice, with its marks, before anybody compares."""
     judged = probe.judged(commission_bench.take(bench, candidate, (*candidate.profile.read, *TELLING)))
+    bench.dialogue.warn(*bench.run(identify.unmet(Interview(bench.bus(), bench.unit), candidate)))
     bench.dialogue.say("reads_as", profile=candidate.profile.id, status=candidate.profile.status)
     probing.table(candidate, judged, bench.dialogue.tongue, raw=False, out=sys.stderr)
     for found in probing.notes(judged):

@@ -8,6 +8,7 @@ LINE --unit 3                    whoever it says it is, else the most plausible 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from drivers.commands import where
 from drivers.commands.grip import Grip
 from drivers.commands.progress import Progress
 from drivers.commands.where import Where
+from drivers.dialogue import folded
+from drivers.errors import MeterError
 from drivers.identify import Interview
 from drivers.scan import Found, Scan
 from drivers.scan_plan import Speed
@@ -61,9 +64,18 @@ def add(parser: Any) -> None:
 
 
 def of(
-    arguments: argparse.Namespace, grip: Grip, progress: Progress, library: Mapping[str, Profile], tongue: str
+    arguments: argparse.Namespace,
+    grip: Grip,
+    progress: Progress,
+    library: Mapping[str, Profile],
+    tongue: str,
+    *,
+    silent: bool = False,
 ) -> Subject:
-    """The meter meant, found on its line. Raises BadInput, or MeterError when it does not answer."""
+    """The meter meant, found on its line. Raises BadInput, or MeterError when it does not answer.
+
+    `silent`: a meter whose profile is named may be silent for now.
+    """
     if arguments.meter:
         return _wired(arguments, library)
     if not arguments.line:
@@ -71,6 +83,8 @@ def of(
     place = where.of(arguments)
     line = _line(place, arguments.unit, grip, progress, library, tongue)
     if arguments.profile:
+        if not silent:
+            _answers(arguments, grip, line, library, tongue)
         return Subject(line, arguments.unit, (_named(arguments, grip, line, library),))
     progress.show(0, 1, text("tool.meeting", tongue, place=f"unit {arguments.unit}"))
     met = grip.run(_met(grip.bus(line), arguments.unit, library))
@@ -84,11 +98,23 @@ def several(
 ) -> tuple[Subject, ...]:
     """The meter meant, or all of site.yaml where none is named."""
     if arguments.meter or arguments.line:
-        return (of(arguments, grip, progress, library, tongue),)
+        return (of(arguments, grip, progress, library, tongue, silent=True),)
     names = [str(entry.get("id")) for entry in commission_site.load(arguments.dir).meters]
     if not names:
         raise BadInput(fault("tool.no_meter_named"))
     return tuple(_wired(argparse.Namespace(**vars(arguments) | {"meter": name}), library) for name in names)
+
+
+def _answers(
+    arguments: argparse.Namespace, grip: Grip, line: Line, library: Mapping[str, Profile], tongue: str
+) -> None:
+    """Raises MeterError when nobody is there, after telling what this model needs before it answers at all."""
+    try:
+        grip.run(Interview(grip.bus(line), arguments.unit).there())
+    except MeterError:
+        for needed in _profile(arguments.profile, library).prerequisites:
+            print(folded(text("tool.prerequisite", tongue, needed=needed), sys.stderr), file=sys.stderr)
+        raise
 
 
 def _wired(arguments: argparse.Namespace, library: Mapping[str, Profile]) -> Subject:

@@ -49,6 +49,11 @@ class Plant:
         meter = self.meter(name)
         meter.spec = msgspec.structs.replace(meter.spec, **changes)
 
+    def plug(self, name: str, connected: bool) -> None:
+        """Connect a meter to the line, or take it off."""
+        meter = self.meter(name)
+        meter.listens = type(meter).listens.__get__(meter) if connected else lambda *_: False  # type: ignore[method-assign]
+
     def display(self, name: str, register: str, decimals: int = 2) -> str:
         """What the meter's own display shows now."""
         shown = self.meter(name)._history.shown(self.stage._now())[MEASURANDS[register]]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from drivers import commission_decode, profiles, wiring
+from drivers import commission_decode, commission_gate, profiles, wiring
 from drivers.cli import main
 from mrv import commissioning
+from mrv.measurand import MEASURANDS
 from tests.tool.played import READS, Plant, played
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -333,3 +334,49 @@ def test_no_site_file(plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixtur
     code, _, err = run(capsys, plant.end("lan"), "--dir", str(tmp_path / "nowhere"))
     assert code == 2
     assert "mrv-agent init" in err
+
+
+@pytest.mark.parametrize(
+    ("profile", "settings", "answers"),
+    [
+        ("lovato_dmg610", "", {}),
+        ("acrel_adl400", "ratio: 400/5", {"ratio": "400/5"}),
+        ("mitsubishi_me96ss", "parameters: {full_load: 250}", {"parameter.full_load": "250"}),
+        ("carlogavazzi_em530_em540", "summation: vector", {"summation": "vector"}),
+    ],
+)
+def test_what_only_a_person_can_tell_is_asked_and_experimental_profiles_become_usable(
+    site: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    profile: str,
+    settings: str,
+    answers: dict[str, str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    typing(monkeypatch, [])
+    (site / "plan.yaml").unlink()
+    counters = [name for name in profiles.library()[profile].read if MEASURANDS[name].cumulative]
+    scenario = f"""
+what: one meter
+lines: [{{id: lan, kind: tcp}}]
+meters:
+  - {{id: it, line: lan, profile: {profile}, load: {{watts: 36000}}, settings: {{{settings}}}, opening: 18343}}
+"""
+    with played(scenario, tmp_path, monkeypatch) as plant:
+        shown = {f"display.{name}": plant.display("it", name, 0) for name in counters}
+        words = scripted(plant, "it", **answers, **shown, candidate="1")
+        where = (plant.end("lan"), "--profile", profile, "--dir", str(site), "--who", "Tran B", "--point", "CH-1")
+        code, said, err = run(capsys, *where, *words, "--json")
+    assert code == 1, err
+    assert json.loads(said)["decode"] == "once"
+    found = wiring.load((site / "site.yaml").read_text(), "site.yaml", profiles.library()).value
+    (meter,) = found.meters
+    experimental = profiles.library()[profile].status == "experimental"
+    assert (meter.acknowledged or "").startswith("Tran B, 20") is experimental
+    kept = commission_gate.kept(site, "ch-1")
+    assert commission_gate.refusal("ch-1", profiles.library()[profile], meter.settings, kept) is None
+    assert (
+        commission_gate.refusal("ch-1", profiles.library()[profile], meter.settings, None) is None
+    ) is not experimental

@@ -12,7 +12,6 @@ from drivers.candidate import Candidate
 from drivers.commission_variants import clear, distinct, tried, variants
 from drivers.errors import NoReply, Unreachable
 from drivers.identify import Interview
-from drivers.items import begins, spoken
 from drivers.scan import Found
 from drivers.scan_plan import Speed
 from drivers.simulator.registers import image
@@ -143,21 +142,18 @@ async def test_firmware_chooses_the_variant() -> None:
         (Item(at=0, type="uint32"), (0x0141, 0x1E37), "21044791"),
         (Item(at=0, type="uint32", word_order="little"), (0x1E37, 0x0141), "21044791"),
         (Item(at=0, type="int16"), (0xFFFF,), "-1"),
-        (Item(at=0, type="float32"), (0x4040, 0x0000), "3"),
-        (Item(at=0, type="float32"), (0x3FC0, 0x0000), "1.5"),
-        (Item(at=0, type="float32"), (0x7FC0, 0x0000), "nan"),
         (Item(at=0, type="ascii", count=2), (0x4142, 0x4300), "ABC"),
         (Item(at=0, type="utf16", count=4), (0x53, 0x4F, 0x43, 0x4F), "SOCO"),
         (Item(at=0, type="hex", count=2), (0x00AB, 0x0001), "00ab0001"),
     ],
 )
 def test_content_as_people_write_it(item: Item, content: tuple[int, ...], said: str) -> None:
-    assert spoken(item, SDM, content) == said
+    assert identify.spoken(SDM, item, list(content)) == said
 
 
 def test_the_longest_beginning_wins() -> None:
-    assert begins({"A": "a", "AB": "ab"}, "ABC") == "ab"
-    assert begins({"X": "x"}, "ABC") is None
+    assert identify.begins({"A": "a", "AB": "ab"}, "ABC") == "ab"
+    assert identify.begins({"X": "x"}, "ABC") is None
 
 
 # -- plausibility --------------------------------------------------------------------------------------------------

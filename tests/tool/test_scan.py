@@ -92,6 +92,14 @@ async def test_speeds_that_answered_come_first() -> None:
     assert {asked[0] for asked in line.asked[4:]} == {E192}
 
 
+async def test_a_meter_is_not_found_again_with_one_more_stop_bit() -> None:
+    """8N1 and 8N2 understand each other: the second stop bit is silence."""
+    line = Line({(N96, 1): Device(), (Speed(9600, "N", 2), 1): Device(), (Speed(9600, "E"), 1): Device()})
+    factory = (Setting(N96, 1), Setting(Speed(9600, "N", 2), 1), Setting(Speed(9600, "E"), 1))
+    result = await Scan(line).run(serial(factory))
+    assert [str(found.speed) for found in result.found] == ["9600 8N1", "9600 8E1"]
+
+
 async def test_only_reads_of_two_registers_are_sent() -> None:
     line = Line({})
     await Scan(line).run(serial(FACTORY, only=N96))
