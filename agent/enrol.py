@@ -135,7 +135,7 @@ def door_key(state: Path, *, make: bool) -> ec.EllipticCurvePrivateKey:
         raise Refused(fault("agent.no_request", str(path))) from error
     except (OSError, ValueError, TypeError) as error:
         raise Refused(fault("agent.key_unreadable", str(path), problem=error)) from error
-    if mode & 0o077:
+    if mode & 0o777 & ~0o400:
         raise Refused(fault("agent.key_readable", str(path), mode=f"{mode & 0o777:04o}"))
     if not isinstance(found, ec.EllipticCurvePrivateKey):
         raise Refused(fault("agent.key_unreadable", str(path), problem="not a P-256 key"))

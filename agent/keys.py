@@ -1,7 +1,7 @@
 """The site's signing key: made on the device, readable by its owner alone, never printed.
 
-The file holds the 32-byte seed in hex with mode 0400. Anything looser is refused: whoever can read it can sign for
-this site. One key, one purpose: it signs checkpoints of this site's log and nothing else.
+The file holds the 32-byte seed in hex with mode 0400. Anything looser, its owner's right to write included, is refused:
+whoever can read it can sign for this site. One key, one purpose: it signs checkpoints of this log and nothing else.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def load(state: Path, name: str) -> SigningKey:
     path = state / KEY_FILE
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & ~0o600:
+        if mode & ~0o400:
             raise Refused(fault("agent.key_readable", str(path), mode=f"{mode:04o}"))
         text = path.read_text().strip()
     except FileNotFoundError as error:

@@ -213,7 +213,7 @@ def load(folder: Path) -> Authority:
         certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
     except (OSError, ValueError, TypeError) as error:
         raise Refused(fault("collector.no_ca", str(folder), problem=error)) from error
-    if mode & 0o077:
+    if mode & 0o777 & ~0o400:
         raise Refused(fault("collector.key_open", str(path), mode=oct(mode & 0o777)))
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise Refused(fault("collector.no_ca", str(folder), problem="key.pem is not the key of ca.pem"))

@@ -128,7 +128,7 @@ def load(folder: Folder) -> Identity:
         seed, vkey = folder.key.read_text(), folder.vkey.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(fault("collector.not_a_folder", str(folder.path), problem=error)) from error
-    if mode & 0o077:
+    if mode & 0o777 & ~0o400:
         raise Refused(fault("collector.key_open", str(folder.key), mode=oct(mode & 0o777)))
     name = vkey.partition("+")[0]
     try:

@@ -94,8 +94,9 @@ def test_init_makes_a_folder_once(cli: Cli, tmp_path: Path) -> None:
     assert cli("init", "--dir", tmp_path / "d", "--org", "Not a Name")[0] == 2
 
 
-def test_a_key_that_others_can_read_is_refused(cli: Cli, office: Path) -> None:
-    (office / "key").chmod(0o644)
+@pytest.mark.parametrize("mode", [0o644, 0o600, 0o440])
+def test_a_key_with_a_looser_mode_is_refused(cli: Cli, office: Path, mode: int) -> None:
+    (office / "key").chmod(mode)
     code, _, err = cli("sites", "--dir", office)
     assert (code, "chmod 0400" in err) == (3, True)
 
@@ -104,6 +105,7 @@ def test_a_key_that_others_can_read_is_refused(cli: Cli, office: Path) -> None:
 def test_a_key_that_is_not_ours_is_refused(cli: Cli, office: Path, damage: str) -> None:
     (office / "key").chmod(0o600)
     (office / "key").write_text(damage)
+    (office / "key").chmod(0o400)
     assert cli("sites", "--dir", office)[0] == 3
 
 
@@ -260,7 +262,10 @@ def test_verify_is_clean_only_when_everything_is(cli: Cli, office: Path, tmp_pat
     [
         ("UPDATE leaves SET body = x'7b7d' WHERE idx = 25", "audit.root_differs"),
         ("DELETE FROM leaves WHERE idx = 25", "audit.leaves_missing"),
-        ("UPDATE checkpoints SET note = replace(note, 'A', 'B')", "log.signature_wrong"),
+        (
+            "UPDATE checkpoints SET note = substr(note, 1, length(note) - 12) || 'AAAA' || substr(note, -8)",
+            "log.signature_wrong",
+        ),
     ],
 )
 def test_an_archive_altered_behind_our_back(cli: Cli, office: Path, tmp_path: Path, statement: str, code: str) -> None:
