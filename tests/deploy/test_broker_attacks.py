@@ -200,6 +200,17 @@ def test_without_a_certificate_or_without_tls_there_is_no_door(broker: SecureBro
         wrapped.recv(64)
 
 
+def test_an_older_tls_is_no_way_in(broker: SecureBroker) -> None:
+    files = broker.site("site-old-tls")
+    context = files.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with (
+        socket.create_connection(("127.0.0.1", broker.port), 5) as plain,
+        pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"),
+    ):
+        context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
 def test_nothing_else_listens(broker: SecureBroker) -> None:
     listening = subprocess.run(["ss", "-ltnp"], capture_output=True, text=True, check=True).stdout
     ours = [line.split()[3] for line in listening.splitlines() if f"pid={broker.pid}," in line]
