@@ -28,14 +28,14 @@ INSTALL = f"{CHECKOUT}/deploy/install.sh"
 WHEELS = ("--wheels", "/srv/wheels")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def debian() -> Iterator[CleanRoot]:
     with clean_root() as root:
         yield root
 
 
 class Story:
-    """What the steps hand on to each other; steps are tests in the order written."""
+    """What the steps hand on to each other."""
 
     def __init__(self, debian: CleanRoot, folder: Path) -> None:
         self.debian = debian
@@ -68,9 +68,9 @@ class Story:
         return found
 
 
-@pytest.fixture(scope="module")
-def story(debian: CleanRoot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    made = Story(debian, tmp_path_factory.mktemp("story"))
+@pytest.fixture
+def story(debian: CleanRoot, tmp_path: Path) -> Iterator[Story]:
+    made = Story(debian, tmp_path)
     yield made
     for program in made.programs:
         program.close()
@@ -78,7 +78,7 @@ def story(debian: CleanRoot, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         made.broker.stop()
 
 
-def test_1_both_roles_install_and_doing_it_again_changes_nothing(story: Story) -> None:
+def step_1_both_roles_install_and_doing_it_again_changes_nothing(story: Story) -> None:
     for role in ("agent", "collector"):
         said = story.debian.run(INSTALL, role, *WHEELS)
         assert "next:" in said
@@ -89,7 +89,7 @@ def test_1_both_roles_install_and_doing_it_again_changes_nothing(story: Story) -
     assert story.debian.at("/etc/udev/rules.d/99-mrv-rs485.rules").is_file()
 
 
-def test_2_folders_belong_to_the_daemons_user_alone(story: Story) -> None:
+def step_2_folders_belong_to_the_daemons_user_alone(story: Story) -> None:
     owner = int(story.debian.run("id", "-u", "mrv"))
     for folder, mode in ((STATE, 0o700), (OFFICE, 0o700)):
         found = story.debian.at(folder).stat()
@@ -98,7 +98,7 @@ def test_2_folders_belong_to_the_daemons_user_alone(story: Story) -> None:
     assert "dialout" in story.debian.run("id", "-nG", "mrv")
 
 
-def test_3_an_office_with_its_authority_and_a_broker(story: Story) -> None:
+def step_3_an_office_with_its_authority_and_a_broker(story: Story) -> None:
     story.office("init", "--org", ORG)
     story.office("ca", "init")
     story.office("ca", "office", "1")
@@ -111,7 +111,7 @@ def test_3_an_office_with_its_authority_and_a_broker(story: Story) -> None:
     story.broker.start()
 
 
-def test_4_a_gateway_asks_to_join(story: Story) -> None:
+def step_4_a_gateway_asks_to_join(story: Story) -> None:
     story.agent("init", "--site", SITE, "--org", ORG)
     simulator = story.start("simulator", [sys.executable, "-m", "drivers.simulator", "--speed", "60"])
     until(lambda: "\n" in simulator.log.read_text())
@@ -128,7 +128,7 @@ def test_4_a_gateway_asks_to_join(story: Story) -> None:
     assert stat.S_IMODE(key.st_mode) == 0o400
 
 
-def test_5_the_office_approves_and_only_after_the_phone_call(story: Story) -> None:
+def step_5_the_office_approves_and_only_after_the_phone_call(story: Story) -> None:
     assert story.broker is not None
     request = story.debian.at(f"{OFFICE}/{SITE}.request")
     request.write_bytes(story.debian.at(f"{STATE}/{SITE}.request").read_bytes())
@@ -164,7 +164,7 @@ def _edit(site: Path, changes: dict[str, str]) -> None:
     site.write_text(f"{head}collector:\n{wanted}\n{''.join(after)}")
 
 
-def test_6_the_first_receipt_comes_over_mutual_tls(story: Story) -> None:
+def step_6_the_first_receipt_comes_over_mutual_tls(story: Story) -> None:
     assert story.broker is not None
     serve = ("mrv-collector", "run", "--dir", OFFICE, "--broker", f"127.0.0.1:{story.broker.port}", "--tls")
     collector = story.start("collector", story.debian.command(*serve, user="mrv"))
@@ -175,7 +175,7 @@ def test_6_the_first_receipt_comes_over_mutual_tls(story: Story) -> None:
     assert re.search(rf"^Uid:\s+{owner}\s", Path(f"/proc/{agent.pid}/status").read_text(), flags=re.M)
 
 
-def test_7_an_upgrade_keeps_configuration_key_and_log(story: Story) -> None:
+def step_7_an_upgrade_keeps_configuration_key_and_log(story: Story) -> None:
     agent = next(program for program in story.programs if program.name == "agent")
     assert agent.stop() == 0
     before = story.backlog()
@@ -196,7 +196,7 @@ def test_7_an_upgrade_keeps_configuration_key_and_log(story: Story) -> None:
     assert again.stop() == 0
 
 
-def test_8_removing_leaves_the_evidence(story: Story) -> None:
+def step_8_removing_leaves_the_evidence(story: Story) -> None:
     for program in story.programs:
         program.close()
     leaves = (
@@ -213,3 +213,21 @@ def test_8_removing_leaves_the_evidence(story: Story) -> None:
     story.debian.run(INSTALL, "uninstall", "collector")
     assert not story.debian.at("/opt/mrv").exists()
     assert story.debian.at(f"{OFFICE}/key").is_file()
+
+
+STEPS = (
+    step_1_both_roles_install_and_doing_it_again_changes_nothing,
+    step_2_folders_belong_to_the_daemons_user_alone,
+    step_3_an_office_with_its_authority_and_a_broker,
+    step_4_a_gateway_asks_to_join,
+    step_5_the_office_approves_and_only_after_the_phone_call,
+    step_6_the_first_receipt_comes_over_mutual_tls,
+    step_7_an_upgrade_keeps_configuration_key_and_log,
+    step_8_removing_leaves_the_evidence,
+)
+
+
+def test_from_a_clean_root_to_the_first_receipt_and_back(story: Story) -> None:
+    """One test, so that its steps are never dealt out to several workers."""
+    for step in STEPS:
+        step(story)
