@@ -179,6 +179,7 @@ def test_another_master_is_not_disturbed(
         assert [asked for asked in plant.asked if asked[0] == "usb"] == [], "not one byte was sent"
 
 
+@pytest.mark.slow  # over a minute: it listens as long as two meters that answer for each other make it
 def test_two_meters_with_one_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
