@@ -159,7 +159,7 @@ ACTS: dict[str, Callable[[Technician, str], str]] = {
     "look again": Technician.press_keys,
     "on the display now": Technician.read_display,
     "Clamp at": Technician.read_clamp,
-    "Nameplate": lambda _, __: "6000/5",
+    "Nameplate": lambda _, __: "2000/5",
     "take energy now": lambda _, __: "import",
     "Wait?": lambda _, __: "y",
     "Which one": Technician.read_nameplate,
