@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from agent.commands import accept, backlog, check, enroll, init, run, status
-from agent.commands.common import complain, language
+from drivers.commands.common import complain, language
 from mrv.errors import MrvError, Refused
 
 EXIT_CODES = """exit codes:

@@ -12,7 +12,6 @@ connections, see a snapshot and cannot write. SQLAlchemy errors end here, as `li
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from link.errors import TooNew, from_sqlite
-from link.writer import Job, Writer
+from link.writer import Connections, Job
 from mrv.errors import fault
 
 T = TypeVar("T")
@@ -41,7 +40,7 @@ _PRAGMAS = (
 _READER_PRAGMAS = (f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}", "PRAGMA trusted_schema=OFF", "PRAGMA query_only=ON")
 
 
-class Database:
+class Database(Connections):
     """Owns the file. `version` is kept in PRAGMA user_version; DDL events of `metadata` (triggers) run at creation."""
 
     def __init__(
@@ -52,29 +51,10 @@ class Database:
         Raises link.errors.*: TooNew for a file of a later version.
         """
         self.path = path
-        self._engine = _engine(path, _PRAGMAS, "BEGIN IMMEDIATE")
-        self._reader = _engine(path, _READER_PRAGMAS, "BEGIN")
-        self._writer = Writer(path.name, self._transaction)
-        try:
-            self.write(lambda connection: self._prepare(connection, metadata, version, upgrade)).result()
-        except BaseException:
-            self.close()
-            raise
-
-    def write(self, job: Job[T]) -> Future[T]:
-        """Queue `job` for the writer thread; the future is done once it is durable, or failed and rolled back."""
-        return self._writer.put(job)
-
-    def read(self, job: Job[T]) -> T:
-        """Run `job` now, on this thread, on a snapshot. Raises link.errors.*."""
-        with self._border(), self._reader.begin() as connection:
-            return job(connection)
-
-    def close(self) -> None:
-        """Finish what is queued, then let go of the file. Calling it again does nothing."""
-        if self._writer.close():
-            self._reader.dispose()
-            self._engine.dispose()
+        engine, reader = _engine(path, _PRAGMAS, "BEGIN IMMEDIATE"), _engine(path, _READER_PRAGMAS, "BEGIN")
+        super().__init__(
+            path.name, engine, reader, lambda connection: self._prepare(connection, metadata, version, upgrade)
+        )
 
     def _prepare(
         self,

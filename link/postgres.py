@@ -1,9 +1,10 @@
 """A PostgreSQL database as several collectors share it: the same two verbs as the file of link.database.
 
-Every job is one SERIALIZABLE transaction: what it read still held when it wrote, whoever else was at work. PostgreSQL
+Every write is one SERIALIZABLE transaction: what it read still held when it wrote, whoever else was at work. PostgreSQL
 says so by refusing one of two that cannot both be true; that one is run again, so a job must do nothing but its
-statements. Writes go through one connection in the order they were asked for, readers have their own and cannot write.
-psycopg's and SQLAlchemy's errors end here, as `link.errors`.
+statements. A read is one snapshot (REPEATABLE READ), which is never refused for another's sake. Writes go
+through one connection in the order they were asked for, readers have their own and cannot write. psycopg's and
+SQLAlchemy's errors end here, as `link.errors`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from link.errors import TooNew, from_postgres
-from link.writer import Job, Writer
+from link.writer import Connections, Job
 from mrv.errors import BadInput, Refused, fault
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ _SCHEMA_LOCK = 0x4D5256
 _log = logging.getLogger(__name__)
 
 
-class PostgresDatabase:
+class PostgresDatabase(Connections):
     """Owns the connections. `version` is kept in the table `schema_version`."""
 
     def __init__(
@@ -42,30 +42,12 @@ class PostgresDatabase:
 
         Raises BadInput (no such URL), Refused (driver missing, TooNew), Unavailable.
         """
-        self.where = _shown(url)
-        self._engine = _engine(url, readonly=False)
-        self._reader = _engine(url, readonly=True)
-        self._writer = Writer(self.where, self._transaction)
-        try:
-            self.write(lambda connection: self._prepare(connection, metadata, version, upgrade)).result()
-        except BaseException:
-            self.close()
-            raise
-
-    def write(self, job: Job[T]) -> Future[T]:
-        """Queue `job` for the writer thread; the future is done once it is durable, or failed and rolled back."""
-        return self._writer.put(job)
-
-    def read(self, job: Job[T]) -> T:
-        """Run `job` now, on this thread, on a snapshot. Raises link.errors.*."""
-        with self._border(), self._reader.begin() as connection:
-            return job(connection)
-
-    def close(self) -> None:
-        """Finish what is queued, then hang up. Calling it again does nothing."""
-        if self._writer.close():
-            self._reader.dispose()
-            self._engine.dispose()
+        super().__init__(
+            _shown(url),
+            _engine(url, readonly=False),
+            _engine(url, readonly=True),
+            lambda connection: self._prepare(connection, metadata, version, upgrade),
+        )
 
     def _transaction(self, job: Job[Any]) -> Any:
         with self._border():
@@ -125,7 +107,7 @@ def _engine(url: str, *, readonly: bool) -> Engine:
     try:
         made = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
-            isolation_level="SERIALIZABLE",
+            isolation_level="REPEATABLE READ" if readonly else "SERIALIZABLE",
             pool_pre_ping=True,  # a server that was restarted is found again by itself
             connect_args={"connect_timeout": 10, "application_name": "mrv-collector"},
             execution_options={"postgresql_readonly": readonly},

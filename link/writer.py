@@ -6,12 +6,14 @@ It knows no database: `transaction` runs one job inside a transaction of its own
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
@@ -72,3 +74,42 @@ class Writer:
                 future.set_exception(error)
             else:
                 future.set_result(result)
+
+
+class Connections(ABC):
+    """What both databases do alike: one engine that only the writer thread uses, and one that only reads."""
+
+    def __init__(self, where: str, engine: Engine, reader: Engine, prepare: Job[None]) -> None:
+        """`prepare` is the first job. Raises what it raises, with everything closed again."""
+        self.where = where
+        self._engine = engine
+        self._reader = reader
+        self._writer = Writer(where, self._transaction)
+        try:
+            self.write(prepare).result()
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, job: Job[T]) -> Future[T]:
+        """Queue `job` for the writer thread; the future is done once it is durable, or failed and rolled back."""
+        return self._writer.put(job)
+
+    def read(self, job: Job[T]) -> T:
+        """Run `job` now, on this thread, on a snapshot. Raises link.errors.*."""
+        with self._border(), self._reader.begin() as connection:
+            return job(connection)
+
+    def close(self) -> None:
+        """Finish what is queued, then let go of the connections. Calling it again does nothing."""
+        if self._writer.close():
+            self._reader.dispose()
+            self._engine.dispose()
+
+    @abstractmethod
+    def _transaction(self, job: Job[Any]) -> Any:
+        """Run `job` in a transaction of its own on the writer's engine."""
+
+    @abstractmethod
+    def _border(self) -> AbstractContextManager[None]:
+        """Turns the driver's errors into link.errors."""

@@ -10,8 +10,9 @@ import argparse
 from typing import Any
 
 from agent import health
-from agent.commands.common import add_json, command, emit, language, now, state_of
+from agent.commands.common import add_json, command, now, state_of
 from drivers import spool
+from drivers.commands.common import emit, language
 from mrv.commissioning import Record
 from mrv.errors import BadInput, Refused, fault
 from mrv.identity import SITE_MAY_ACCEPT

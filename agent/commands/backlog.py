@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from agent import health
-from agent.commands.common import add_json, command, emit, now, state_of
+from agent.commands.common import add_json, command, now, state_of
 from agent.commands.status import when
+from drivers.commands.common import emit
 
 
 def add(commands: Any) -> None:

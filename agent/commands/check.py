@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from agent import config, keys
-from agent.commands.common import add_json, as_json, command, emit, language, show, state_of
+from agent.commands.common import add_json, command, state_of
 from agent.config import Setup
 from drivers import budget
 from drivers.budget import Forecast
+from drivers.commands.common import as_json, emit, language, show
 from mrv import leaf, limits
 from mrv.errors import Fault, Refused, fault, raise_all
 from mrv.measurand import MEASURANDS

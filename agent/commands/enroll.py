@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from agent import config, enrol, keys
-from agent.commands.common import add_json, command, emit, language, state_of
+from agent.commands.common import add_json, command, state_of
 from agent.config import Setup
+from drivers.commands.common import emit, language
 from mrv import enrolment
 from mrv.errors import BadInput, Refused, fault
 from mrv.messages import sentence

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from agent import keys
-from agent.commands.common import add_json, command, emit, state_of
+from agent.commands.common import add_json, command, state_of
 from agent.config import PLAN_FILE, SITE_FILE
+from drivers.commands.common import emit
 from drivers.wiring import ORGANISATION, SITE_ID
 from mrv.errors import Fault, Refused, fault, raise_all
 

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from agent import health
-from agent.commands.common import add_json, as_json, command, emit, language, now, show, state_of
+from agent.commands.common import add_json, command, now, state_of
 from agent.health import Meter, MeterState, Status
+from drivers.commands.common import as_json, emit, language, show
 from mrv.messages import sentence, text
 
 _TEXTS = {

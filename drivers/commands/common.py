@@ -1,4 +1,4 @@
-"""What the commands of `mrv-meter` share: arguments, output for people and for scripts.
+"""What the commands of `mrv-meter` share: arguments, output for people and for scripts (`mrv-agent` prints by it too).
 
 The table library is loaded only where a table is drawn on a terminal. Texts for people come from the catalogue
 (domain `tool` for what is not a fault), never from here.
