@@ -215,7 +215,7 @@ class Publisher:
         try:
             if message.topic == exchange.COLLECTOR_STATE:
                 away = exchange.presence(message.payload).state == "offline"
-                self.uplink = self.uplink.office(away, self._now())
+                self.uplink = self.uplink.office(away, self._now(), news=not message.retain)
             elif message.topic == topic(self._site, "down/receipt"):
                 await self._receive(message.payload)
             elif message.topic == topic(self._site, "down/answer"):

@@ -38,11 +38,15 @@ class Act(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """The bundle in flight: the checkpoint it brings, and when it was sent and acknowledged."""
+    """The bundle in flight: the checkpoint it brings, and when it was sent and acknowledged.
+
+    `missed`: the office came after it was sent, so the broker may have acknowledged it with nobody there to have it.
+    """
 
     size: int
     sent: int
     acked: int | None = None
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +69,10 @@ class Uplink:
         """`unsent`: there is a checkpoint without receipt."""
         if not self.up or self.halted:
             return Act.WAIT
-        if self.attempt is not None:
-            stuck = self.attempt.acked is None and now - self.attempt.sent > PUBACK_MS
-            return Act.DROP if stuck else Act.WAIT
+        if self.attempt is not None and self.attempt.acked is None:
+            return Act.DROP if now - self.attempt.sent > PUBACK_MS else Act.WAIT
+        if self.attempt is not None and not self.attempt.missed:
+            return Act.WAIT
         ready = unsent and not self.office_away and now >= self.not_before
         return Act.SEND if ready else Act.WAIT
 
@@ -82,19 +87,21 @@ class Uplink:
         attempt = replace(self.attempt, sent=now) if self.attempt and unacked else None
         return replace(self, up=True, attempt=attempt, not_before=now + SETTLE_MS)
 
-    def office(self, away: bool, now: int) -> Uplink:
-        """The office's presence. Coming back wipes the back-off, and what it never received may be sent again.
+    def office(self, away: bool, now: int, *, news: bool) -> Uplink:
+        """The office's presence. Coming back wipes the back-off, and what it never received is sent again.
 
-        Presence is unsigned: repeating it makes us repeat a bundle at most every REPEAT_MS.
+        `news`: it was said just now, not kept by the broker since some earlier time. Presence is unsigned: repeating
+        it makes us repeat a bundle at most every REPEAT_MS.
         """
         if away:
             return replace(self, office_away=True)
         came_back = replace(self, office_away=False, failures=0)
         if self.attempt is None:
             return replace(came_back, not_before=now + SETTLE_MS if self.office_away else self.not_before)
-        if self.attempt.acked is None or now - self.attempt.sent < REPEAT_MS:
+        if not news:
             return came_back
-        return replace(came_back, attempt=None, not_before=now + SETTLE_MS)
+        again = max(now + SETTLE_MS, self.attempt.sent + REPEAT_MS)
+        return replace(came_back, attempt=replace(self.attempt, missed=True), not_before=again)
 
     def sent(self, size: int, now: int) -> Uplink:
         return replace(self, attempt=Attempt(size=size, sent=now))

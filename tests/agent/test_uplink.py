@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.uplink import LONGEST_BACKOFF_MS, PUBACK_MS, RECEIPT_MS, SETTLE_MS, Act, Held, Uplink, weigh
+from agent.uplink import LONGEST_BACKOFF_MS, PUBACK_MS, RECEIPT_MS, REPEAT_MS, SETTLE_MS, Act, Held, Uplink, weigh
 from mrv.errors import MrvError
 from mrv.log.checkpoint import Checkpoint, cosign, issue
 from mrv.log.note import COSIGNATURE, NOTE, SigningKey
@@ -12,6 +12,17 @@ from mrv.log.note import COSIGNATURE, NOTE, SigningKey
 READY = Uplink(up=True)
 SENT = READY.sent(40, 1_000)
 ACKED = SENT.acked(2_000)
+AWAY = READY.office(True, 0, news=True)
+
+
+def here(uplink: Uplink, now: int) -> Uplink:
+    """The office says so now."""
+    return uplink.office(False, now, news=True)
+
+
+def kept(uplink: Uplink, now: int) -> Uplink:
+    """The broker says that the office once said so."""
+    return uplink.office(False, now, news=False)
 
 
 @pytest.mark.parametrize(
@@ -21,12 +32,19 @@ ACKED = SENT.acked(2_000)
         (READY, False, 0, Act.WAIT),  # nothing to send
         (READY, True, 0, Act.SEND),
         (READY.halt(), True, 0, Act.WAIT),  # rolled back: never again
-        (READY.office(True, 0), True, 0, Act.WAIT),  # the office says it is away
-        (READY.office(True, 0).office(False, 0), True, SETTLE_MS, Act.SEND),
-        (ACKED.failed(3_000, 500).office(False, 4_000), True, 4_000 + SETTLE_MS, Act.WAIT),  # it was never away
-        (ACKED.office(False, 3_000), True, 9_000, Act.WAIT),  # sent just now: a receipt may be on its way
-        (ACKED.office(False, 6_001), True, 6_001 + SETTLE_MS, Act.SEND),  # back, and has not got it
-        (SENT.office(False, 9_000), True, 10_000, Act.WAIT),  # the connection will repeat it
+        (AWAY, True, 0, Act.WAIT),  # the office says it is away
+        (here(AWAY, 0), True, SETTLE_MS, Act.SEND),
+        (kept(AWAY, 0), True, SETTLE_MS, Act.SEND),
+        (here(ACKED.failed(3_000, 500), 4_000), True, 4_000 + SETTLE_MS, Act.WAIT),  # it was never away
+        (here(ACKED, 3_000), True, 1_000 + REPEAT_MS - 1, Act.WAIT),  # sent just now: a receipt may be on its way
+        (here(ACKED, 3_000), True, 1_000 + REPEAT_MS, Act.SEND),  # no: the office came after it, and has not got it
+        (here(ACKED, 6_001), True, 6_001 + SETTLE_MS - 1, Act.WAIT),
+        (here(ACKED, 6_001), True, 6_001 + SETTLE_MS, Act.SEND),
+        (here(ACKED, 6_001).received(), False, 6_001 + SETTLE_MS, Act.WAIT),  # it had got it
+        (kept(ACKED, 6_001), True, 50_000, Act.WAIT),  # the broker's memory is no news
+        (here(SENT, 9_000), True, 10_000, Act.WAIT),  # the connection will repeat it
+        (here(SENT, 9_000).acked(10_000), True, 10_000, Act.SEND),  # the broker took it, perhaps with nobody there
+        (here(ACKED, 6_001).sent(40, 7_000).acked(7_001), True, 50_000, Act.WAIT),  # repeated once for one coming
         (SENT, True, 1_001, Act.WAIT),  # one in flight
         (SENT, True, 1_000 + PUBACK_MS + 1, Act.DROP),  # the broker says nothing: a dead connection
         (SENT.linked(False, 5_000), True, 10**9, Act.WAIT),
