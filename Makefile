@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
 
-.PHONY: demo test check slow format locale meters vectors wheels clean
+.PHONY: demo test check slow format locale meters pictures vectors wheels clean
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -44,6 +44,9 @@ wheels: $(VENV)/ready
 
 meters: $(VENV)/ready
 	$(BIN)/mrv-meter profiles --markdown > docs/meters.md
+
+pictures: $(VENV)/ready
+	$(BIN)/python -m docs.pictures.draw
 
 vectors: $(VENV)/ready
 	$(BIN)/python tests/vectors/generate.py

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from docs.pictures.draw import pictures
+
 ROOT = Path(__file__).resolve().parents[1]
 GUIDES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("??/*.md"))
 BIN = Path(sys.executable).parent
@@ -58,3 +60,9 @@ def test_every_command_named_in_passing_is_one(name: str) -> None:
     for program, command in re.findall(r"\b(mrv-(?:agent|meter|collector)) ([a-z]+)", (ROOT / name).read_text("utf-8")):
         shown = subprocess.run([BIN / program, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
         assert re.search(rf"^\s+{command}\b", shown, re.M) or command in ("enroll",), (program, command)
+
+
+@pytest.mark.parametrize("path", sorted(pictures()), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_pictures_are_drawn_from_their_texts(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == pictures()[path], "run `make pictures`"
+    assert f"({path.name})" in path.with_name("technician.md").read_text(encoding="utf-8")
