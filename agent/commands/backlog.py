@@ -10,7 +10,8 @@ import msgspec
 from agent import health
 from agent.commands.common import add_json, command, now, state_of
 from agent.commands.status import when
-from drivers.commands.common import emit
+from drivers.commands.common import emit, language
+from mrv.messages import text
 
 
 def add(commands: Any) -> None:
@@ -25,7 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit({"as_of": status.updated, **msgspec.to_builtins(log)})
         return 0
-    print(f"as of {when(status.updated)}: {log.size} leaves, {log.received} acknowledged by the office")
+    tongue = language(arguments.lang)
+    at = when(status.updated, tongue)
+    print(text("tool.backlog", tongue, at=at, size=str(log.size), received=str(log.received)))
     if log.waiting:
-        print(f"{log.waiting} checkpoints wait for a receipt, the oldest since {when(log.waiting_since)}")
+        since = when(log.waiting_since, tongue)
+        print(text("tool.backlog_waiting", tongue, count=str(log.waiting), since=since))
     return 0

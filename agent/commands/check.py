@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from fractions import Fraction
@@ -14,7 +15,8 @@ from agent.commands.common import add_json, command, state_of
 from agent.config import Setup
 from drivers import budget
 from drivers.budget import Forecast
-from drivers.commands.common import as_json, emit, language, show
+from drivers.commands.common import as_json, emit, headed, language, show
+from drivers.dialogue import folded
 from mrv import leaf, limits
 from mrv.errors import Fault, Refused, fault, raise_all
 from mrv.measurand import MEASURANDS
@@ -57,9 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{name:8} {value}")
     print()
     rows = [(line.line, line.meters, line.cycle, line.worst, line.interval) for line in lines]
-    show(("line", "meters", "cycle ms", "with one silent", "interval ms"), rows)
+    show(headed(("line", "meters", "cycle", "worst", "interval"), tongue), rows)
     for note in notes:
-        print(sentence(note, tongue))
+        print(folded(sentence(note, tongue), sys.stdout))
     return 0
 
 

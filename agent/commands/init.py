@@ -11,9 +11,10 @@ from typing import Any
 from agent import keys
 from agent.commands.common import add_json, command, state_of
 from agent.config import PLAN_FILE, SITE_FILE
-from drivers.commands.common import emit
+from drivers.commands.common import emit, language
 from drivers.wiring import ORGANISATION, SITE_ID
 from mrv.errors import Fault, Refused, fault, raise_all
+from mrv.messages import text
 
 #: What the examples say, to be replaced by what was asked for.
 EXAMPLE_SITE, EXAMPLE_ORG = "demo-factory", "example"
@@ -45,16 +46,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         emit({"dir": str(folder), "state": str(state), "vkey": key.vkey})
         return 0
-    print(f"wrote {folder / SITE_FILE} and {folder / PLAN_FILE}: edit both, then run `mrv-agent check`")
-    print(f"public key of this site, for the office:\n  {key.vkey}")
+    tongue = language(arguments.lang)
+    print(text("tool.init_wrote", tongue, site=str(folder / SITE_FILE), plan=str(folder / PLAN_FILE)))
+    print(text("tool.init_key", tongue, vkey=key.vkey))
     return 0
 
 
 def example(file: str, site: str, org: str) -> str:
     """The example `file` for `site` and `org`."""
-    text = (files("agent") / "examples" / file).read_text(encoding="utf-8")
-    text = re.sub(rf"^site: {EXAMPLE_SITE}$", f"site: {site}", text, flags=re.M)
-    return re.sub(rf"^org: {EXAMPLE_ORG}$", f"org: {org}", text, flags=re.M)
+    given = (files("agent") / "examples" / file).read_text(encoding="utf-8")
+    given = re.sub(rf"^site: {EXAMPLE_SITE}$", f"site: {site}", given, flags=re.M)
+    return re.sub(rf"^org: {EXAMPLE_ORG}$", f"org: {org}", given, flags=re.M)
 
 
 def _wrong_names(site: str, org: str) -> list[Fault]:
