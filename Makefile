@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
 
-.PHONY: demo test check slow format locale meters pictures vectors wheels clean
+.PHONY: demo test check slow format locale meters pictures release vectors wheels clean
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -47,6 +47,10 @@ meters: $(VENV)/ready
 
 pictures: $(VENV)/ready
 	$(BIN)/python -m docs.pictures.draw
+
+# Once a profile or methodology is as it shall stay: from then on judges decode and compute with it.
+release: $(VENV)/ready
+	$(BIN)/python -m drivers.profiles.release >> mrv/released.txt
 
 vectors: $(VENV)/ready
 	$(BIN)/python tests/vectors/generate.py

@@ -163,6 +163,7 @@ class Daemon:
         if now.state is not ClockState.UNKNOWN:
             await self.recorder.append(self.ledger.overdue(now.ts, now), now)
         await self.recorder.append(list(begin.configuration(book, self.setup, now)), now)
+        await self.take_up()  # before anything is read: an experimental profile counts from its comparison on
         _log.info("log %s opened at size %d, clock %s", self.key.name, self.store.size, now.state)
 
     async def end(self, tasks: list[asyncio.Task[Any]]) -> None:

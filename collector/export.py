@@ -57,6 +57,7 @@ def manifest(head: Head, site_key: str, cosigner: str, approvals: Approvals, pap
         cosigners=(cosigner,),
         plans=tuple(sorted(approvals.plans)),
         bindings=tuple(sorted(approvals.bindings)),
+        profiles=tuple(sorted(approvals.profiles)),
         methodologies=tuple(sorted(approvals.methodologies)),
         journal=leaf.digest(papers.journal[-1]) if papers.journal else None,
     )

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-import msgspec
-
 from drivers.commission_proof import Bracket, Comparison, Installation, Shown, moved
 from mrv.binding import Settings
-from mrv.commissioning import Record
+from mrv.commissioning import COMMISSIONED, Record
+from mrv.commissioning import spelled as settings_text
 from mrv.errors import Fault
 from mrv.leaf import canonical, digest
 from mrv.measurand import BY_OBIS, Measurand
@@ -81,14 +80,14 @@ def record(found: Commissioned, made: int) -> Record:
     """The record for the spool. `made`: UTC ms."""
     details = dict(_details(found))
     kept = {name: text for name, text in details.items() if text}
-    return Record(event="commissioned", meter=found.meter, who=found.who, made=made, details=kept, raw=dict(found.raw))
+    return Record(event=COMMISSIONED, meter=found.meter, who=found.who, made=made, details=kept, raw=dict(found.raw))
 
 
 def _details(found: Commissioned) -> Iterator[tuple[str, str]]:
     yield "profile", found.profile.id
     yield "profile.revision", str(found.profile.revision)
     yield "profile.digest", digest(canonical(found.profile))
-    yield "settings", msgspec.json.encode(found.settings).decode()
+    yield "settings", settings_text(found.settings)
     yield "model", found.model
     yield "serial", found.serial
     yield "decode", found.decoded

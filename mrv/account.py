@@ -6,18 +6,19 @@ wrongly becomes a finding, never an exception, and no number is trusted that can
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from mrv import codec, events, identity, known, period
 from mrv.binding import BoundMeter
-from mrv.commissioning import RECORD
+from mrv.commissioning import COMMISSIONED, RECORD, shortfall
 from mrv.content import Content
 from mrv.difference import listed
 from mrv.errors import BadInput, Fault, fault
 from mrv.leaf import Boot, Clock, Config, MeterEvent
 from mrv.limits import limits
 from mrv.period import Era, Span
+from mrv.profile import Profile
 from mrv.reading import ClockState, Gap, Quality, Reading, Stamped
 from mrv.usage import Chain, Seen
 
@@ -26,10 +27,14 @@ CLOCK_TOLERANCE = 1000
 
 
 class Account:
-    """Chains of one log, fed by its leaves; `verify` decodes every reading again from its raw words."""
+    """Chains of one log, fed by its leaves; `verify` decodes every reading again from its raw words.
 
-    def __init__(self, *, verify: bool) -> None:
+    `approved` are the digests of profiles of the site's own that may be decoded with beside the released ones.
+    """
+
+    def __init__(self, *, verify: bool, approved: frozenset[str] = frozenset()) -> None:
         self.verify = verify
+        self.approved = approved
         #: True while leaves of an already judged log are replayed: they may start anywhere.
         self.replaying = False
         self.content = Content()
@@ -42,6 +47,8 @@ class Account:
         self.findings: list[Fault] = []
         #: Digests of the people's records (mrv.commissioning) that are leaves already.
         self.records: set[str] = set()
+        #: By meter, when it was compared with its display and what was recorded of it, in the order of the log.
+        self.compared: dict[str, list[tuple[int, Mapping[str, str]]]] = {}
         #: End of the newest closed period.
         self.closed: int | None = None
 
@@ -104,10 +111,13 @@ class Account:
         """What was found out or done about a meter, other than reading it."""
         if RECORD in fact.details:
             self.records.add(fact.details[RECORD])
-        if fact.event in {events.IDENTITY, events.CHANGED, events.ACCEPTED}:
+        if fact.event in {events.IDENTITY, events.CHANGED, events.ACCEPTED, COMMISSIONED}:
             self.take(fact)
 
     def _event(self, fact: MeterEvent, at: int) -> None:
+        if fact.event == COMMISSIONED:
+            self.compared.setdefault(fact.meter, []).append((at, fact.details))
+            return
         chain = next((c for c in reversed(self.chains) if c.bound.meter == fact.meter), None)
         if chain is None or fact.config not in self.configs:
             self.complain("unknown_meter", fact.meter, config=fact.config)
@@ -132,7 +142,7 @@ class Account:
     def _said(self, chain: Chain, fact: MeterEvent) -> dict[str, str]:
         """Who the meter says it is: by the words in the leaf, where its profile tells how to read them."""
         told = identity.parts(fact.details)
-        profile = self.content.profile(chain.profile)
+        profile = self.profile(chain.bound.profile, chain.profile)
         if not self.verify or profile is None or fact.raw is None:
             return told
         try:
@@ -227,6 +237,27 @@ class Account:
         if at is None or abs(at - fact.ts) > CLOCK_TOLERANCE:
             self.complain("clock_disagrees", where, ts=fact.ts, era=at)
 
+    def profile(self, name: str, digest: str) -> Profile | None:
+        """The profile of `digest`, which a config calls `name`; None where the log does not hold it.
+
+        A judge decodes with no other than a released or an approved one: else it is the site's own idea of its meter
+        (mrv.audit).
+        """
+        found = self.content.profile(digest)
+        return found if not self.verify or known.trusted(name, digest, found, self.approved) else None
+
+    def uncompared(self, start: int, end: int) -> Iterator[tuple[str, str]]:
+        """(meter, profile) where an experimental profile was read in a part of [start, end) although nobody had
+        compared the meter with its display by then: the newest comparison before its first slot there counts."""
+        for chain in self.chains:
+            first = max(start, chain.start)
+            profile = self.profile(chain.bound.profile, chain.profile)
+            if profile is None or first >= end or (chain.end is not None and chain.end <= first):
+                continue
+            made = [details for at, details in self.compared.get(chain.bound.meter, ()) if at <= first]
+            if shortfall(profile, chain.profile, chain.bound.settings, made[-1] if made else None):
+                yield chain.bound.meter, profile.id
+
     def _see(self, chain: Chain, slot: int, fact: Reading, clock: ClockState) -> None:
         believed = fact.quality is Quality.GOOD and (not self.verify or self._redecodes(chain, fact))
         ratio, told = self._ratio(chain, fact)
@@ -236,7 +267,7 @@ class Account:
 
     def _ratio(self, chain: Chain, fact: Reading) -> tuple[Fraction | None, bool]:
         """The ratio in the same words, where the meter says it (None: it is a constant), and whether it can be told."""
-        profile = self.content.profile(chain.profile)
+        profile = self.profile(chain.bound.profile, chain.profile)
         if profile is None or profile.ratio is None or profile.ratio.source != "register":
             return None, True
         try:
@@ -247,9 +278,7 @@ class Account:
 
     def _redecodes(self, chain: Chain, fact: Reading) -> bool:
         """Whether the profile in the log reads from the raw words what the site says it read."""
-        # Another profile than a released one is the site's own idea of its meter, and is not decoded with (mrv.audit).
-        released = known.profile(chain.bound.profile, chain.profile)
-        profile = self.content.profile(chain.profile) if released else None
+        profile = self.profile(chain.bound.profile, chain.profile)
         if profile is None:
             return False
         try:
@@ -291,7 +320,7 @@ class Account:
                     profile=profile,
                     config=fact.number,
                     start=start,
-                    limits=limits(self.content.profile(profile), bound.settings, bound.every),
+                    limits=limits(self.profile(bound.profile, profile), bound.settings, bound.every),
                     identity=dict(said.get((bound.meter, bound.serial, profile), {})),
                 )
             )

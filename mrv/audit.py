@@ -22,10 +22,12 @@ from mrv.plan import check_against
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approvals:
-    """Digests of the plans, bindings and methodologies of its own that the office approved for this site."""
+    """Digests of the plans and bindings, and of the profiles and methodologies of its own, that the office approved for
+    this site."""
 
     plans: frozenset[str]
     bindings: frozenset[str]
+    profiles: frozenset[str] = frozenset()
     methodologies: frozenset[str] = frozenset()
 
 
@@ -37,6 +39,7 @@ CONDITIONS = frozenset(
         "audit.plan_and_binding",
         # The figures of a methodology that nobody released are indicative of nothing, at the site and here alike.
         "audit.methodology_unknown",
+        "audit.not_commissioned",
         "audit.clock_not_accepted",
         "audit.coverage_too_low",
         "audit.genesis_differs",
@@ -100,6 +103,8 @@ def _unapproved(judgement: Judgement, approvals: Approvals) -> Iterable[Fault]:
     for terms in judgement.terms:
         found += [strange for strange in _strange(terms, approvals, where) if strange not in found]
     yield from found
+    for meter, profile in judgement.uncompared:
+        yield fault("audit.not_commissioned", where, meter=meter, profile=profile)
 
 
 def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
@@ -111,12 +116,14 @@ def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
     if not approved[1]:
         yield fault("audit.binding_not_approved", where, digest=config.binding)
     for name in sorted({bound.profile for bound in terms.binding.meters} if terms.binding else ()):
-        if not known.profile(name, digest := config.profiles.get(name, "")):
-            yield fault("audit.profile_unknown", where, profile=name, digest=digest)
+        digest = config.profiles.get(name, "")
+        if not known.trusted(name, digest, terms.profiles.get(name), approvals.profiles):
+            yield _untrusted("profile", name, digest, where)
     for name in sorted({project.methodology for project in terms.plan.projects} if terms.plan else ()):
         digest = config.methodologies.get(name, "")
-        if not known.methodology(name, digest) and digest not in approvals.methodologies:
-            yield fault("audit.methodology_unknown", where, methodology=name, digest=digest)
+        own = digest in approvals.methodologies and digest not in known.WITHDRAWN
+        if not own and not known.methodology(name, digest):
+            yield _untrusted("methodology", name, digest, where)
     if all(approved) and terms.plan and terms.binding:
         # Each was approved; that they fit each other may never have been asked.
         for misfit in check_against(terms.plan, terms.binding):
@@ -125,6 +132,13 @@ def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
         profile = terms.profiles.get(bound.profile)
         for _, problem, _ in profile_fit.misfits(profile, bound.settings) if profile else ():
             yield fault("audit.plan_and_binding", where, place=f"meter {bound.meter}", problem=problem)
+
+
+def _untrusted(kind: str, name: str, digest: str, where: str) -> Fault:
+    why = known.WITHDRAWN.get(digest)
+    if why is not None:
+        return fault(f"audit.{kind}_withdrawn", where, **{kind: name}, digest=digest, why=why)
+    return fault(f"audit.{kind}_unknown", where, **{kind: name}, digest=digest)
 
 
 def _unacceptable(judgement: Judgement) -> Iterable[Fault]:
@@ -146,7 +160,7 @@ def audit(evidence: SiteEvidence) -> Report:
     verdicts: list[tuple[Judgement, Verdict]] = []
     wanted = _claimed(evidence, findings)
     receipt, received_at = _received(evidence, findings)
-    book, tree, same = Book(), EMPTY, dict[int, bool]()
+    book, tree, same = Book(approved=evidence.approvals.profiles), EMPTY, dict[int, bool]()
     for data in evidence.leaves:
         tree = tree.append(leaf_hash(data))
         if tree.size in wanted:

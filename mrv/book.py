@@ -41,7 +41,8 @@ class Judgement:
     """What settling a period again says of the summary a site signed.
 
     `config` and `plan` are those the period was closed under; `terms` are these and those of every meter whose
-    binding ended within the period, for all of them shaped its figures.
+    binding ended within the period, for all of them shaped its figures. `uncompared` are the meters, and their
+    experimental profiles, that nobody had compared with their display when the period began for them.
     """
 
     summary: Summary
@@ -51,16 +52,20 @@ class Judgement:
     usages: tuple[Usage, ...]
     findings: tuple[Fault, ...]
     terms: tuple[Terms, ...] = ()
+    uncompared: tuple[tuple[str, str], ...] = ()
 
 
 class Book:
-    """The running account of one log; with `verify` every reading is decoded again from its raw words."""
+    """The running account of one log; with `verify` every reading is decoded again from its raw words.
+
+    `approved` are the digests of the profiles of its own that the office approved for the site.
+    """
 
     #: Kinds that must be replayed from the start of the log when a Book is rebuilt (mrv.restore).
     LANDMARKS = frozenset({"genesis", "config", "blob", "boot", "clock", "meter", "usage", "summary"})
 
-    def __init__(self, *, verify: bool = True) -> None:
-        self._account = Account(verify=verify)
+    def __init__(self, *, verify: bool = True, approved: frozenset[str] = frozenset()) -> None:
+        self._account = Account(verify=verify, approved=approved)
         self.genesis: Genesis | None = None
         self.seq = -1
         self._usages: list[bytes] = []
@@ -257,6 +262,7 @@ class Book:
             usages=usages,
             findings=self.open_findings,
             terms=tuple(self._terms({summary.config, *(usage.config for usage in usages)})),
+            uncompared=tuple(self._account.uncompared(summary.start, summary.end)),
         )
         if self._account.replaying or self._believable(summary):
             self._advance(summary, judgement.usages)

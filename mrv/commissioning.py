@@ -3,23 +3,37 @@
 Written by `mrv-meter commission` and `mrv-agent accept` as a small JSON file (drivers/spool.py), taken up by the agent
 when it runs (agent/spool.py). Strict like everything that enters the log: one spelling is not asked of such a file, but
 every field is checked and bounded. Opens no files.
+
+An experimental profile rests on one source or on a related model, so a person's comparison with the display is the
+evidence that it decodes this meter rightly: `shortfall` says what a comparison lacks for that, to the site before it
+reads and to every judge of its log.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Annotated, Final, Literal
 
 import msgspec
 
-from mrv.binding import METER_ID
+from mrv.binding import METER_ID, Settings
 from mrv.errors import BadInput, fault
 from mrv.leaf import MeterEvent
+from mrv.profile import Profile
 from mrv.reading import ClockState
 
 #: A record file may be this large (bytes); with its frame the leaf stays far below its own limit.
 MAX_RECORD = 16 * 1024
 #: Detail under which a leaf names the record it was made from (SHA-256 of the file): each is logged once.
 RECORD = "record"
+#: The event of a comparison with the display.
+COMMISSIONED: Final = "commissioned"
+#: A single comparison counts when the display had so many steps: 4 digits that agree are no chance.
+TELLING = 1000
+#: What the display showed and its last digit's worth, bounded because a judge reads it in a site's log.
+_DISPLAY = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,9})?) / ([0-9]{1,20}(?:\.[0-9]{1,9})?)")
 
 #: What a person may record. `accepted` needs a name, because somebody answers for it.
 Event = Literal["commissioned", "accepted", "noted"]
@@ -81,3 +95,46 @@ def event(
         details={**record.details, "made": str(record.made), RECORD: digest},
         raw=record.raw or None,
     )
+
+
+Shortfall = Literal["not_compared", "changed", "not_convincing"]
+
+
+def shortfall(profile: Profile, name: str, settings: Settings, details: Mapping[str, str] | None) -> Shortfall | None:
+    """What the comparison recorded as `details` (None: there is none) lacks for a meter with `settings` to count when
+    it is read by `profile`, whose digest is `name`; None for a profile that needs no comparison.
+
+    It counts for exactly the profile and settings it was made with: a later revision, or a word order changed in
+    site.yaml, is another meter as far as decoding goes.
+    """
+    if profile.status != "experimental":
+        return None
+    if details is None:
+        return "not_compared"
+    made_with = (details.get("profile.digest"), details.get("settings"))
+    if made_with != (name, spelled(settings)):
+        return "changed"
+    return None if _convincing(details) else "not_convincing"
+
+
+def spelled(settings: Settings) -> str:
+    """The settings as a record names them."""
+    return msgspec.json.encode(settings).decode()
+
+
+def _convincing(details: Mapping[str, str]) -> bool:
+    """Every register compared was equal, and twice or with enough digits."""
+    grades = {text for key, text in details.items() if key.startswith("register.") and key.endswith(".grade")}
+    if details.get("decode") == "proved":
+        return grades == {"proved"}
+    heads = (key.removesuffix(".at") for key in details if key.startswith("register.") and key.endswith(".first.at"))
+    return "wrong" not in grades and any(_telling(details, head) for head in heads)
+
+
+def _telling(details: Mapping[str, str], head: str) -> bool:
+    """Whether the first comparison of a register was equal with enough digits on the display ("18343.2 / 0.1")."""
+    display = _DISPLAY.fullmatch(details.get(f"{head}.display", ""))
+    if display is None or details.get(f"{head}.outcome") != "equal":
+        return False
+    value, step = map(Fraction, display.groups())
+    return value >= TELLING * step > 0

@@ -39,6 +39,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cosigners: tuple[str, ...]
     plans: tuple[str, ...]
     bindings: tuple[str, ...]
+    profiles: tuple[str, ...] = ()
     methodologies: tuple[str, ...] = ()
     journal: str | None = None
 

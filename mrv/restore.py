@@ -31,14 +31,20 @@ class LeafSource(Protocol):
         """In order, every leaf from `index` on."""
 
 
-def restored(source: LeafSource, *, verify: bool = True, doubted: frozenset[int] = frozenset()) -> Book:
+def restored(
+    source: LeafSource,
+    *,
+    verify: bool = True,
+    doubted: frozenset[int] = frozenset(),
+    approved: frozenset[str] = frozenset(),
+) -> Book:
     """The Book of a stored log. Its summaries are believed: they were judged when they were first added.
 
     But for those at the indices `doubted`, which the judge found to be wrong: replayed, their usages would put words
     into the meters' mouths. A judge ends the source with a summary it does not doubt and adds all leaves after it anew.
     """
     start, newest = _replay_from(source.newest_first())
-    book = Book(verify=verify)
+    book = Book(verify=verify, approved=approved)
     for index, data in source.landmarks(start):
         if index not in doubted:
             book.replay(data)

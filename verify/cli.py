@@ -116,6 +116,7 @@ def _judged(exported: Exported, key: str | None, cosigners: Sequence[str]) -> Re
         approvals=Approvals(
             plans=frozenset(says.plans),
             bindings=frozenset(says.bindings),
+            profiles=frozenset(says.profiles),
             methodologies=frozenset(says.methodologies),
         ),
     )

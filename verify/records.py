@@ -49,9 +49,9 @@ def _approvals(says: Manifest, found: Journal) -> list[Fault]:
     """What the manifest calls approved was approved by somebody at some time, and the journal says by whom."""
     if says.journal is None:
         return []
-    logged = {line.detail.get("digest") for line in found.changes if line.what in ("approve", "methodology")}
+    logged = {line.detail.get("digest") for line in found.changes if line.what in ("approve", "profile", "methodology")}
     return [
         fault("verify.approval_unlogged", says.origin, digest=digest)
-        for digest in (*says.plans, *says.bindings, *says.methodologies)
+        for digest in (*says.plans, *says.bindings, *says.profiles, *says.methodologies)
         if digest not in logged
     ]
