@@ -2,13 +2,14 @@
 
 Every log has a running account (mrv.book) that is fed the leaves received and settles each period again from raw
 words; `mrv.audit.admit` judges, the archive keeps the verdict and refuses a second admitted summary of a period. What
-leaves say can make a summary quarantined, never stop the collector. A plan approved later re-judges what waits for it.
+leaves say can make a summary quarantined, never stop the collector. What is approved later re-judges what waits for it;
+an account that did not believe readings, because their profile was not approved, is counted anew.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.archive import Archive
@@ -45,11 +46,15 @@ class LogView:
 
 
 class Running:
-    """The account of one log up to `position`. Leaves that break the accounting break this log's, nobody else's."""
+    """The account of one log up to `position`. Leaves that break the accounting break this log's, nobody else's.
 
-    def __init__(self, origin: str, book: Book, position: int) -> None:
+    `profiles` are the digests of the site's own profiles that `book` decodes with.
+    """
+
+    def __init__(self, origin: str, book: Book, position: int, profiles: frozenset[str] = frozenset()) -> None:
         self.origin = origin
         self.position = position
+        self.profiles = profiles
         #: Why this log cannot be counted any more.
         self.broken: Fault | None = None
         self._book = book
@@ -97,8 +102,11 @@ class Admission:
         key = self._registry.key(origin)
         if key is None:
             return ()
-        running = self._running.pop(origin, None) or self._rebuilt(origin)
-        found = tuple(self._judge(key, running, now))
+        approvals = self._registry.approvals(key.site)
+        running = self._running.pop(origin, None)
+        if running is None or running.profiles != approvals.profiles:
+            running = self._rebuilt(origin, approvals.profiles)
+        found = tuple(self._judge(key, approvals, running, now))
         self._running[origin] = running
         return found
 
@@ -108,33 +116,40 @@ class Admission:
         approvals = self._registry.approvals(site)
         for key in self._registry.keys(site):
             rows = self._archive.waiting_verdicts(key.origin)
-            waiting = {row.idx for row in rows if any(_granted(f, approvals) for f in decode_faults(row.reasons))}
+            waiting = _waiting({row.idx: decode_faults(row.reasons) for row in rows}, approvals)
             if waiting:
-                afresh = Running(key.origin, Book(), 0)
-                found += self._judge(key, afresh, now, stop=max(waiting) + 1, only=waiting)
+                afresh = Running(key.origin, Book(approved=approvals.profiles), 0, approvals.profiles)
+                found += self._judge(key, approvals, afresh, now, stop=max(waiting) + 1, only=waiting)
         return tuple(found)
 
-    def _rebuilt(self, origin: str) -> Running:
+    def _rebuilt(self, origin: str, profiles: frozenset[str]) -> Running:
         """The account up to the newest summary that was right; what came after it is counted again."""
         waiting = self._archive.waiting_verdicts(origin)
         doubted = frozenset(row.idx for row in waiting if not _sound(decode_faults(row.reasons)))
         judged = next((index + 1 for index in self._archive.judged(origin) if index not in doubted), 0)
         try:
-            book = restored(LogView(archive=self._archive, origin=origin, limit=judged), doubted=doubted)
+            view = LogView(archive=self._archive, origin=origin, limit=judged)
+            book = restored(view, doubted=doubted, approved=profiles)
         except MrvError:
             raise
         except Exception as error:  # as in Running.add
             _log.exception("the account of %s cannot be rebuilt", origin)
-            running = Running(origin, Book(), judged)
+            running = Running(origin, Book(), judged, profiles)
             running.broken = fault("collector.account_broken", origin, index=judged, problem=repr(error))
             return running
-        return Running(origin, book, judged)
+        return Running(origin, book, judged, profiles)
 
     def _judge(
-        self, key: SiteKey, running: Running, now: int, stop: int | None = None, only: set[int] | None = None
+        self,
+        key: SiteKey,
+        approvals: Approvals,
+        running: Running,
+        now: int,
+        stop: int | None = None,
+        only: set[int] | None = None,
     ) -> Iterator[Verdict]:
         """Feed `running` the leaves up to `stop`; settle the summaries (those at indices `only`)."""
-        approvals, own = self._registry.approvals(key.site), VerifyKey.parse(key.vkey)
+        own = VerifyKey.parse(key.vkey)
         for index, data in self._archive.indexed(key.origin, running.position, stop):
             judgement = running.add(index, data)
             if judgement is not None and (only is None or index in only):
@@ -144,6 +159,14 @@ class Admission:
                 reach("verdict.settled")
         if running.broken is not None and only is None:
             self._archive.alarm(key.origin, running.broken, now).result()
+
+
+def _waiting(reasons: Mapping[int, Sequence[Fault]], approvals: Approvals) -> set[int]:
+    """Which quarantined summaries are judged again, of all with their reasons by index: those that waited for what is
+    granted now, and later ones found wrong by an account that may not have believed what came before."""
+    granted = {idx for idx, found in reasons.items() if any(_granted(one, approvals) for one in found)}
+    first = min(granted, default=None)
+    return granted | {idx for idx, found in reasons.items() if first is not None and idx > first and not _sound(found)}
 
 
 def _sound(reasons: Sequence[Fault]) -> bool:
@@ -160,7 +183,7 @@ def _granted(reason: Fault, approvals: Approvals) -> bool:
         case "audit.binding_not_approved":
             return digest in approvals.bindings
         case "audit.profile_unknown":
-            return known.profile(reason.params.get("profile", ""), digest)
+            return known.profile(reason.params.get("profile", ""), digest) or digest in approvals.profiles
         case "audit.methodology_unknown":
             named = reason.params.get("methodology", "")
             return known.methodology(named, digest) or digest in approvals.methodologies

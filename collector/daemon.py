@@ -20,12 +20,12 @@ from queue import Empty, SimpleQueue
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from collector import database, spool
+from collector import database, own, spool
 from collector import methodologies as compare
 from collector.admit import Admission
 from collector.archive import OTHERS_MS, Archive, Arrival
 from collector.config import Folder, Identity
-from collector.enroll import carry_out, spelled
+from collector.enroll import Request, carry_out, spelled
 from collector.loop import Loop
 from collector.methodologies import MethodologyRequest
 from collector.receive import Receiver
@@ -236,7 +236,7 @@ class Daemon:
                 spool.answer(path, error=error)
                 continue
             spool.answer(path, done)
-            if request.site is not None and any(step.startswith(("approve", "methodology")) for step in done):
+            if isinstance(request, Request | own.OwnRequest) and done:
                 self._approved(request.site)
 
     def _carry_out(self, request: spool.AnyRequest) -> tuple[str, ...]:
@@ -244,6 +244,8 @@ class Daemon:
             return record(request, self._registry, self._database, clock())
         if isinstance(request, MethodologyRequest):
             return compare.carry_out(request, self._registry, clock())
+        if isinstance(request, own.OwnRequest):
+            return own.carry_out(request, self._registry, clock())
         steps = carry_out(request, self._identity, self._registry, self._archive, clock())
         return tuple(map(spelled, steps))
 

@@ -49,8 +49,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One logged step: `what` is enrolled, key, close, approve or certificate; `values` are the row, `detail` the log's
-    words. What happens to certificates has no row: the authority keeps them (collector/ca.py)."""
+    """One logged step: `what` is enrolled, key, close, approve, profile, methodology, compared or certificate; `values`
+    are the row, `detail` the log's words. From `profile` on there is no row: the words are all of it."""
 
     what: str
     values: dict[str, Any]
@@ -85,7 +85,7 @@ class Registry:
         return bool(rows and rows[0].tofu) and not self.keys(site)
 
     def approvals(self, site: str) -> Approvals:
-        """Digests of the plans and bindings approved for `site`."""
+        """Digests of what is approved for `site`."""
         return self._database.read(lambda connection: _approvals(connection, site))
 
     def approved(self, site: str, kind: str) -> tuple[tuple[str, bytes], ...]:
@@ -101,9 +101,9 @@ class Registry:
                 found.setdefault(json.loads(row.detail)["digest"], row.at)
         return found
 
-    def own_methodologies(self, site: str | None) -> dict[str, str]:
-        """Canonical JSON, by digest, of the methodologies approved for `site`, or for any site, beyond the released."""
-        details = [json.loads(row.detail) for row in self.changes(site) if row.what == "methodology"]
+    def own(self, what: str, site: str | None) -> dict[str, str]:
+        """Canonical JSON, by digest, of each "profile" or "methodology" of its own approved for `site`, or for any."""
+        details = [json.loads(row.detail) for row in self.changes(site) if row.what == what]
         return {detail["digest"]: detail["body"] for detail in details}
 
     def compared(self) -> dict[str, dict[str, str]]:
@@ -143,7 +143,7 @@ class Registry:
 
 
 def _make(connection: Connection, change: Change) -> None:
-    if change.what in ("certificate", "methodology", "compared"):
+    if change.what in ("certificate", "profile", "methodology", "compared"):
         return  # the line in the log is all of it
     if change.what == "close":
         closing = update(KEYS).where(KEYS.c.origin == change.values["origin"], KEYS.c.last_size.is_(None))
@@ -167,12 +167,15 @@ def _site_key(row: Row[Any]) -> SiteKey:
 def _approvals(connection: Connection, site: str) -> Approvals:
     rows = connection.execute(select(APPROVALS.c.kind, APPROVALS.c.digest).where(APPROVALS.c.site == site)).all()
     own = connection.execute(
-        select(CHANGES.c.detail).where(CHANGES.c.site == site, CHANGES.c.what == "methodology")
+        select(CHANGES.c.what, CHANGES.c.detail).where(
+            CHANGES.c.site == site, CHANGES.c.what.in_(("profile", "methodology"))
+        )
     ).all()
     return Approvals(
         plans=frozenset(row.digest for row in rows if row.kind == "plan"),
         bindings=frozenset(row.digest for row in rows if row.kind == "binding"),
-        methodologies=frozenset(json.loads(row.detail)["digest"] for row in own),
+        profiles=frozenset(json.loads(row.detail)["digest"] for row in own if row.what == "profile"),
+        methodologies=frozenset(json.loads(row.detail)["digest"] for row in own if row.what == "methodology"),
     )
 
 

@@ -16,6 +16,7 @@ import msgspec
 from collector.config import Folder
 from collector.enroll import Request
 from collector.methodologies import MethodologyRequest
+from collector.own import OwnRequest
 from collector.records import RecordRequest
 from mrv.errors import BadInput, Fault, MrvError, Refused, Unavailable, fault
 
@@ -23,7 +24,7 @@ from mrv.errors import BadInput, Fault, MrvError, Refused, Unavailable, fault
 PATIENCE_S = 20.0
 
 
-AnyRequest = Request | RecordRequest | MethodologyRequest
+AnyRequest = Request | RecordRequest | MethodologyRequest | OwnRequest
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

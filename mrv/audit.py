@@ -118,12 +118,26 @@ def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
     for name in sorted({bound.profile for bound in terms.binding.meters} if terms.binding else ()):
         digest = config.profiles.get(name, "")
         if not known.trusted(name, digest, terms.profiles.get(name), approvals.profiles):
-            yield _untrusted("profile", name, digest, where)
+            why = known.WITHDRAWN.get(digest, "")
+            yield fault(
+                "audit.profile_withdrawn" if why else "audit.profile_unknown",
+                where,
+                profile=name,
+                digest=digest,
+                why=why,
+            )
     for name in sorted({project.methodology for project in terms.plan.projects} if terms.plan else ()):
         digest = config.methodologies.get(name, "")
         own = digest in approvals.methodologies and digest not in known.WITHDRAWN
         if not own and not known.methodology(name, digest):
-            yield _untrusted("methodology", name, digest, where)
+            why = known.WITHDRAWN.get(digest, "")
+            yield fault(
+                "audit.methodology_withdrawn" if why else "audit.methodology_unknown",
+                where,
+                methodology=name,
+                digest=digest,
+                why=why,
+            )
     if all(approved) and terms.plan and terms.binding:
         # Each was approved; that they fit each other may never have been asked.
         for misfit in check_against(terms.plan, terms.binding):
@@ -132,13 +146,6 @@ def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
         profile = terms.profiles.get(bound.profile)
         for _, problem, _ in profile_fit.misfits(profile, bound.settings) if profile else ():
             yield fault("audit.plan_and_binding", where, place=f"meter {bound.meter}", problem=problem)
-
-
-def _untrusted(kind: str, name: str, digest: str, where: str) -> Fault:
-    why = known.WITHDRAWN.get(digest)
-    if why is not None:
-        return fault(f"audit.{kind}_withdrawn", where, **{kind: name}, digest=digest, why=why)
-    return fault(f"audit.{kind}_unknown", where, **{kind: name}, digest=digest)
 
 
 def _unacceptable(judgement: Judgement) -> Iterable[Fault]:

@@ -22,6 +22,7 @@ from mrv.leaf import AnyLeaf, Boot, Clock, Config, Genesis, MeterEvent
 from mrv.methodology import catalogue
 from mrv.period import TZDATA_VERSION, first_slot
 from mrv.plan import MonitoringPlan, load
+from mrv.profile import Profile
 from mrv.reading import ClockState, Gap, GapReason, Quality, Reading
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +66,9 @@ class SiteLog:
         key: str = "key",
         site: str = "demo-factory",
         own: tuple[catalogue.Methodology, ...] = (),
+        profiles: tuple[Profile, ...] = (),
     ) -> None:
+        self.profiles = {profile.id: profile for profile in profiles}
         self.methodologies = catalogue.library() | catalogue.by_name(own)
         self.leaves: list[bytes] = []
         self.book = Book(verify=False)
@@ -103,7 +106,7 @@ class SiteLog:
         self.add(Clock(**self.stamp(ts + step), why=why, source="kernel", step=step))
 
     def configure(self, ts: int, plan: MonitoringPlan, binding: Binding) -> None:
-        profiles = {m.profile: library()[m.profile] for m in binding.meters}
+        profiles = {m.profile: self.profile(m.profile) for m in binding.meters}
         methods = {p.methodology: self.methodologies[p.methodology] for p in plan.projects}
         for content in (plan, binding, *profiles.values(), *methods.values()):
             for blob in leaf.blobs(leaf.canonical(content)):
@@ -121,6 +124,10 @@ class SiteLog:
                 methodologies={name: leaf.digest(leaf.canonical(m)) for name, m in methods.items()},
             )
         )
+
+    def profile(self, name: str) -> Profile:
+        """The site's own of this name, before that of the library."""
+        return self.profiles.get(name) or library()[name]
 
     def read(
         self,
@@ -147,7 +154,8 @@ class SiteLog:
         quality: Quality = Quality.GOOD,
         late: int = 100,
     ) -> Reading:
-        profile = library()["eastron_sdm630"]
+        bound = {one.meter: one.profile for one in self.book.binding.meters} if self.book.binding else {}
+        profile = self.profile(bound.get(meter, "eastron_sdm630"))
         values = struct.unpack(">4H", struct.pack(">2f", kwh, export))
         words = {("i", 72 + offset): word for offset, word in enumerate(values)}
         return Reading(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from collector import spool
 from collector.archive import Archive
-from collector.config import Folder, Identity, load
+from collector.config import Folder, Identity, load, locked
 from collector.database import opened as database_of
 from collector.registry import Registry, SiteKey
-from mrv.errors import BadInput, fault
+from mrv.errors import BadInput, Unavailable, fault
 from mrv.messages import LANGUAGES
 
 
@@ -55,6 +56,19 @@ def opened(folder: Folder) -> Iterator[Office]:
         yield Office(folder=folder, identity=identity, archive=Archive(database), registry=Registry(database))
     finally:
         database.close()
+
+
+def carried_out(
+    folder: Folder, request: spool.AnyRequest, here: Callable[[Office], tuple[str, ...]]
+) -> tuple[str, ...]:
+    """The steps of `request`: made `here` while nobody holds the folder, else by the daemon that does."""
+    try:
+        with locked(folder), opened(folder) as office:
+            return here(office)
+    except Unavailable as error:
+        if error.faults[0].code != "collector.locked":
+            raise
+    return spool.hand_over(folder, request)
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:

@@ -7,15 +7,15 @@ import getpass
 import os
 from pathlib import Path
 
-from collector import spool
 from collector.admit import Admission
-from collector.commands.common import add_folder, add_json, emit, opened
-from collector.config import Folder, load, locked
+from collector.commands.common import Office, add_folder, add_json, emit, opened
+from collector.commands.common import carried_out as here_or_there
+from collector.config import Folder, load
 from collector.daemon import clock
 from collector.enroll import Request, carry_out, spelled
 from collector.methodologies import methodologies
 from mrv import leaf, plan, strict
-from mrv.errors import BadInput, Fault, Unavailable, fault
+from mrv.errors import BadInput, Fault, fault
 from mrv.messages import sentence, text
 from mrv.methodology import catalogue
 
@@ -62,14 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def carried_out(folder: Folder, request: Request) -> tuple[str, ...]:
-    """The steps made: here while nobody holds the folder, else by the daemon that does."""
-    try:
-        with locked(folder):
-            return _here(folder, request)
-    except Unavailable as error:
-        if error.faults[0].code != "collector.locked":
-            raise
-        return spool.hand_over(folder, request)
+    """The steps made, as `collector.step_...` in the catalogue."""
+
+    def here(office: Office) -> tuple[str, ...]:
+        steps = carry_out(request, office.identity, office.registry, office.archive, clock())
+        Admission(office.archive, office.registry).judge_again(request.site, clock())
+        return tuple(map(spelled, steps))
+
+    return here_or_there(folder, request, here)
 
 
 def _lacking(folder: Folder, site: str) -> list[Fault]:
@@ -114,10 +114,3 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise BadInput(fault("collector.file_unreadable", str(path), problem=error.strerror)) from error
     return strict.as_text(data, str(path))
-
-
-def _here(folder: Folder, request: Request) -> tuple[str, ...]:
-    with opened(folder) as office:
-        steps = carry_out(request, office.identity, office.registry, office.archive, clock())
-        Admission(office.archive, office.registry).judge_again(request.site, clock())
-    return tuple(map(spelled, steps))

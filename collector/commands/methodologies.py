@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from collector import documents, spool
-from collector.admit import Admission
-from collector.commands.common import add_folder, add_json, emit, opened, show
+from collector import documents
+from collector.commands import own
+from collector.commands.common import carried_out, emit, opened, show
 from collector.commands.enroll import who
-from collector.config import Folder, load, locked
+from collector.config import Folder, load
 from collector.daemon import clock
 from collector.methodologies import MethodologyRequest, carry_out, methodologies, released
-from mrv import leaf, strict
-from mrv.errors import BadInput, Unavailable, fault
-from mrv.methodology import catalogue
+from mrv import leaf
+from mrv.errors import BadInput, fault
 from mrv.methodology.catalogue import Methodology
 
 EXAMPLE = """examples:
@@ -39,27 +37,17 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     below = parser.add_subparsers(required=True, metavar="WHAT")
-    _sub(below, "list", "list those known here", _list)
-    one = _sub(below, "show", "show symbols, equations and sources of one", _show)
+    own.sub(below, "list", "list those known here", _list)
+    one = own.sub(below, "show", "show symbols, equations and sources of one", _show)
     one.add_argument("name", metavar="NAME", help="such as VN_AM007_ver01.0")
-    compared = _sub(below, "verify", "compare one with its approved text", _verify)
+    compared = own.sub(below, "verify", "compare one with its approved text", _verify)
     compared.add_argument("name", metavar="NAME", help="such as VN_AM007_ver01.0")
     compared.add_argument("--pdf", type=Path, required=True, metavar="FILE", help="the approved text; kept here")
     compared.add_argument("--person", required=True, help="who compares, by name")
     compared.add_argument(
         "--at", action="append", default=[], metavar="SYMBOL=PLACE", help='where its equation stands: "RE_p=p. 5, (1)"'
     )
-    approved = _sub(below, "approve", "let a site use a methodology of its own", _approve)
-    approved.add_argument("file", type=Path, metavar="FILE.yaml", help="as in the site's methodologies folder")
-    approved.add_argument("--site", required=True, help="site id")
-
-
-def _sub(below: Any, name: str, text: str, command: Any) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = below.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    add_folder(made)
-    add_json(made)
-    made.set_defaults(command=command)
-    return made
+    own.add_approve(below, "methodology", "methodologies")
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -110,14 +98,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     if not places and sys.stdin.isatty():
         places = _asked(found)
     request = MethodologyRequest(
-        did="verify",
         who=who(),
         name=found.name,
         pdf=documents.keep(folder.documents, arguments.pdf),
         person=arguments.person,
         places={one.name: places[one.name] for one in found.parsed if one.name in places},
     )
-    return _done(arguments, request, _carried_out(folder, request))
+    steps = carried_out(folder, request, lambda office: carry_out(request, office.registry, clock()))
+    return own.done(arguments, "verify", steps)
 
 
 def _asked(found: Methodology) -> dict[str, str]:
@@ -136,39 +124,6 @@ def _is_pdf(path: Path) -> bool:
             return file.read(5) == b"%PDF-"
     except OSError as error:
         raise BadInput(fault("collector.file_unreadable", str(path), problem=error.strerror)) from error
-
-
-def _approve(arguments: argparse.Namespace) -> int:
-    folder = Folder(arguments.dir)
-    load(folder)
-    try:
-        text = strict.as_text(arguments.file.read_bytes(), str(arguments.file))
-    except OSError as error:
-        raise BadInput(fault("collector.file_unreadable", str(arguments.file), problem=error.strerror)) from error
-    body = leaf.canonical(catalogue.load(text, str(arguments.file))).decode()
-    request = MethodologyRequest(did="approve", who=who(), site=arguments.site, body=body)
-    return _done(arguments, request, _carried_out(folder, request))
-
-
-def _carried_out(folder: Folder, request: MethodologyRequest) -> tuple[str, ...]:
-    try:
-        with locked(folder), opened(folder) as office:
-            steps = carry_out(request, office.registry, clock())
-            if request.site is not None:
-                Admission(office.archive, office.registry).judge_again(request.site, clock())
-            return steps
-    except Unavailable as error:
-        if error.faults[0].code != "collector.locked":
-            raise
-    return spool.hand_over(folder, request)
-
-
-def _done(arguments: argparse.Namespace, request: MethodologyRequest, steps: Sequence[str]) -> int:
-    if arguments.json:
-        emit({"did": request.did, "steps": list(steps)})
-    else:
-        print(", ".join(steps) or "nothing to change")
-    return 0
 
 
 def _named(office: Any, name: str) -> Methodology:

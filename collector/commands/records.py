@@ -11,15 +11,15 @@ from typing import Any
 
 import msgspec
 
-from collector import documents, journal, records, spool
-from collector.commands.common import Office, add_folder, add_json, emit, opened, show
-from collector.config import Folder, load, locked
+from collector import documents, journal, records
+from collector.commands.common import Office, add_folder, add_json, carried_out, emit, opened, show
+from collector.config import Folder, load
 from collector.daemon import clock
 from collector.form import form
 from collector.records import RecordRequest
 from mrv import period
 from mrv import records as kinds
-from mrv.errors import BadInput, Unavailable, fault
+from mrv.errors import BadInput, fault
 from mrv.findings import faults_json
 from mrv.journal import Entry, Journal
 from mrv.messages import sentence
@@ -127,13 +127,9 @@ def _enter(folder: Folder, site: str, found: tuple[AnyRecord, ...]) -> tuple[str
     if not found:
         raise BadInput(fault("collector.no_records", site))
     request = RecordRequest(site=site, who=getpass.getuser(), records=found)
-    try:
-        with locked(folder), opened(folder) as office:
-            return records.record(request, office.registry, office.archive.database, clock())
-    except Unavailable as error:
-        if error.faults[0].code != "collector.locked":
-            raise
-    return spool.hand_over(folder, request)
+    return carried_out(
+        folder, request, lambda office: records.record(request, office.registry, office.archive.database, clock())
+    )
 
 
 # -- looking -------------------------------------------------------------------------------------------------------
