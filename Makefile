@@ -43,6 +43,8 @@ wheels: $(VENV)/ready
 		--constraint requirements/dev.txt ".[collector]"
 
 meters: $(VENV)/ready
+	$(BIN)/python tests/meter_cases.py > drivers/profiles/proofs.new
+	mv drivers/profiles/proofs.new drivers/profiles/proofs.json
 	$(BIN)/mrv-meter profiles --markdown > docs/meters.md
 
 pictures: $(VENV)/ready

@@ -1,12 +1,19 @@
-"""Register words from public sources with what they mean: `tests/cases/<name>/case.yaml`."""
+"""Register words from public sources with what they mean: `tests/cases/<name>/case.yaml`.
+
+Run as a program it writes what they prove of each profile, `drivers/profiles/proofs.json` (`make meters`).
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from drivers import profiles
+from drivers.profiles.proofs import ORIGINS, Origin
 from mrv import codec, strict
 from mrv.binding import Settings
 from mrv.codec import Words
@@ -20,6 +27,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     what: str
     sources: tuple[str, ...]
+    #: What the expected values come from (drivers.profiles.proofs), and of single values where that differs.
+    origin: Origin
+    origins: dict[str, Origin] = {}
     profile: str
     raw: dict[str, str]
     settings: Settings = Settings()
@@ -62,3 +72,24 @@ def by_name(values: dict[object, object]) -> dict[str, str]:
     """Decoded values or absences by their profile names, as text."""
     names_of = {measurand: name for name, measurand in MEASURANDS.items()}
     return {names_of[measurand]: str(value) for measurand, value in values.items()}  # type: ignore[index]
+
+
+def proofs() -> dict[str, dict[str, Origin]]:
+    """The strongest origin of every value that a case has, by profile and value."""
+    found: dict[str, dict[str, Origin]] = {name: {} for name in profiles.names()}
+    for case in map(load, names()):
+        held = found[case.profile]
+        for name in case.values:
+            origins = {case.origins.get(name, case.origin), held.get(name, ORIGINS[-1])}
+            held[name] = min(origins, key=ORIGINS.index)
+    return {profile: dict(sorted(held.items())) for profile, held in found.items() if held}
+
+
+def proofs_text() -> str:
+    """One profile a line."""
+    lines = (f"{json.dumps(profile)}: {json.dumps(held)}" for profile, held in proofs().items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(proofs_text())

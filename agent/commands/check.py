@@ -10,14 +10,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from agent import config, keys
+from agent import config, keys, methodologies
 from agent.commands.common import add_json, command, state_of
 from agent.config import Setup
-from drivers import budget
+from drivers import budget, profiles
 from drivers.budget import Forecast
 from drivers.commands.common import as_json, emit, headed, language, show
 from drivers.dialogue import folded
-from mrv import leaf, limits
+from mrv import known, leaf, limits
 from mrv.errors import Fault, Refused, fault, raise_all
 from mrv.measurand import MEASURANDS
 from mrv.messages import sentence
@@ -83,7 +83,17 @@ def _notes(setup: Setup) -> list[Fault]:
         found.append(fault("agent.example_cosigner", config.SITE_FILE))
     if setup.site.clock.sync == "assumed" and ClockState.INFORMATIVE not in setup.plan.clock:
         found.append(fault("agent.clock_never_accepted", config.SITE_FILE, accepted=", ".join(setup.plan.clock)))
-    return [*found, *_coarse(setup)]
+    return [*found, *_own(setup), *_coarse(setup)]
+
+
+def _own(setup: Setup) -> Iterator[Fault]:
+    """What the office has to see before anything counts: profiles and methodologies nobody released."""
+    for name, profile in setup.profiles.items():
+        if not known.profile(name, digest := leaf.digest(leaf.canonical(profile))):
+            yield fault("agent.own_profile", profile=name, digest=digest, file=f"{profiles.OWN}/{name}.yaml")
+    for name, method in setup.methodologies.items():
+        if not known.methodology(name, digest := leaf.digest(leaf.canonical(method))):
+            yield fault("agent.own_methodology", methodology=name, digest=digest, folder=methodologies.OWN)
 
 
 def _coarse(setup: Setup) -> Iterator[Fault]:

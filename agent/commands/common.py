@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from drivers.commands.common import site_folder
 from mrv.messages import LANGUAGES
 
 STATE_FOLDER = "state"
@@ -21,7 +22,7 @@ def command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name:
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dir", type=Path, default=Path(), metavar="D", help="folder of site.yaml (default: here)")
+    site_folder(parser)
     parser.add_argument("--state", type=Path, metavar="S", help="folder of key and log (default: D/state)")
     parser.add_argument("--lang", choices=LANGUAGES, help="language of messages (default: from LANG)")
     return parser

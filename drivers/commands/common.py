@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from drivers.dialogue import folded
@@ -30,6 +31,11 @@ def command(commands: argparse._SubParsersAction[argparse.ArgumentParser], name:
     parser.add_argument("--lang", choices=LANGUAGES, help="language of messages (default: from LANG)")
     parser.add_argument("--json", action="store_true", help="print JSON for scripts; instants are UTC milliseconds")
     return parser
+
+
+def site_folder(parser: Any) -> None:
+    """`--dir`: where the site's files are, and profiles of its own beside them."""
+    parser.add_argument("--dir", type=Path, default=Path(), metavar="D", help="folder of site.yaml (default: here)")
 
 
 def language(given: str | None) -> str:

@@ -6,8 +6,9 @@ import argparse
 from typing import Any
 
 from drivers import profiles
-from drivers.commands.common import command, emit, headed, language, show
+from drivers.commands.common import command, emit, headed, language, show, site_folder
 from drivers.meters_page import described, energy, page, serial
+from drivers.profiles.proofs import proof
 from mrv.errors import BadInput, fault
 from mrv.messages import text
 from mrv.profile import Profile
@@ -17,15 +18,16 @@ def add(commands: Any) -> None:
     example = "mrv-meter profiles eastron_sdm630"
     parser = command(commands, "profiles", "list the meters this program can read, or all about one", example)
     parser.add_argument("id", nargs="?", metavar="ID", help="one profile, in full")
-    parser.add_argument("--markdown", action="store_true", help="print the whole list as docs/meters.md")
+    parser.add_argument("--markdown", action="store_true", help="print the released ones as docs/meters.md")
+    site_folder(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    library, tongue = profiles.library(), language(arguments.lang)
     if arguments.markdown:
-        print(page(library.values()), end="")
+        print(page(profiles.library().values()), end="")
         return 0
+    library, tongue = profiles.beside(arguments.dir), language(arguments.lang)
     if arguments.id is None:
         return _list([library[name] for name in sorted(library)], tongue, as_document=arguments.json)
     if arguments.id not in library:
@@ -41,8 +43,11 @@ def _list(found: list[Profile], tongue: str, *, as_document: bool) -> int:
     if as_document:
         emit({"profiles": [described(profile) for profile in found]})
         return 0
-    rows = [(p.id, p.maker, ", ".join(p.models), _status(p, tongue), p.confidence, serial(p)) for p in found]
-    show(headed(("profile", "maker", "models", "status", "confidence", "serial_line"), tongue), rows)
+    rows = [
+        (p.id, p.maker, ", ".join(p.models), _status(p, tongue), p.confidence, _proof(p, tongue), serial(p))
+        for p in found
+    ]
+    show(headed(("profile", "maker", "models", "status", "confidence", "proof", "serial_line"), tongue), rows)
     return 0
 
 
@@ -51,6 +56,7 @@ def _print(profile: Profile, tongue: str) -> None:
     for name, said in (
         ("status", _status(profile, tongue)),
         ("confidence", profile.confidence),
+        ("proof", _proof(profile, tongue)),
         ("energy", ", ".join(energy(profile)) or "-"),
         ("serial_line", serial(profile) or "-"),
     ):
@@ -65,3 +71,10 @@ def _print(profile: Profile, tongue: str) -> None:
 
 def _status(profile: Profile, tongue: str) -> str:
     return text(f"tool.status_{profile.status}", tongue)
+
+
+def _proof(profile: Profile, tongue: str) -> str:
+    """What vouches for its energy registers, and for the best proved value where that is stronger."""
+    found = proof(profile)
+    energy, best = (text(f"tool.proof_{origin or 'none'}", tongue) for origin in (found.energy, found.best))
+    return energy if energy == best else text("tool.proof_at_best", tongue, energy=energy, best=best)

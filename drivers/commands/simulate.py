@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from drivers import profiles
-from drivers.commands.common import command, emit_line, language
+from drivers.commands.common import command, emit_line, language, site_folder
 from mrv.errors import BadInput, Unavailable, fault
 from mrv.messages import text
+from mrv.profile import Profile
 
 if TYPE_CHECKING:
     from drivers.simulator.scenario import Scenario
@@ -30,19 +31,21 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--speed", type=_speed, metavar="N", help="scenario seconds per real second (default: as in FILE)"
     )
+    site_folder(parser)
     parser.add_argument("--links", type=Path, metavar="D", help="folder for links to serial ports (default: a new one)")
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    scenario = _loaded(arguments.scenario)
+    library = profiles.beside(arguments.dir)
+    scenario = _loaded(arguments.scenario, library)
     if arguments.speed:
         scenario = msgspec.structs.replace(scenario, speed=arguments.speed)
     tongue = language(arguments.lang)
     tell = emit_line if arguments.json else lambda event: print(spoken(event, tongue), flush=True)
     with tempfile.TemporaryDirectory(prefix="mrv-meter-") as made:
         try:
-            asyncio.run(_play(scenario, arguments.links or Path(made), tell))
+            asyncio.run(_play(scenario, library, arguments.links or Path(made), tell))
         except OSError as error:
             raise Unavailable(fault("scenario.cannot_listen", problem=error.strerror or error)) from error
     return 0
@@ -60,7 +63,7 @@ def spoken(event: dict[str, Any], tongue: str) -> str:
     return f"{event['t']:9.3f}  {text(f'tool.{what}', tongue)}  {event['fault']}  {target}  {details}".rstrip()
 
 
-def _loaded(path: Path) -> Scenario:
+def _loaded(path: Path, library: Mapping[str, Profile]) -> Scenario:
     from drivers.simulator import scenario
 
     try:
@@ -68,13 +71,15 @@ def _loaded(path: Path) -> Scenario:
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "not UTF-8"
         raise BadInput(fault("scenario.unreadable", str(path), problem=problem)) from error
-    return scenario.load(found, str(path), profiles.library()).value
+    return scenario.load(found, str(path), library).value
 
 
-async def _play(scenario: Scenario, folder: Path, tell: Callable[[dict[str, Any]], None]) -> None:
+async def _play(
+    scenario: Scenario, library: Mapping[str, Profile], folder: Path, tell: Callable[[dict[str, Any]], None]
+) -> None:
     from drivers.simulator.stage import Stage
 
-    stage = Stage(scenario, profiles.library(), folder=folder, tell=tell)
+    stage = Stage(scenario, library, folder=folder, tell=tell)
     playing = asyncio.ensure_future(_until_cancelled(stage))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, playing.cancel)

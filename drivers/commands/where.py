@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from drivers import site_edit
+from drivers.commands.common import site_folder
 from drivers.scan_plan import Setting, Speed
 from drivers.wiring import Line, RtuLine, RtuOverTcpLine, TcpLine
 from mrv.errors import BadInput, fault
@@ -75,7 +76,7 @@ def add(parser: Any, *, optional: bool = False) -> None:
     parser.add_argument("--parity", choices=("N", "E", "O"), help="parity (default: N)")
     parser.add_argument("--stop", type=int, choices=(1, 2), help="stop bits (default: 1)")
     parser.add_argument("--timeout", type=int, metavar="MS", help="how long to wait for an answer")
-    parser.add_argument("--dir", type=Path, default=Path(), metavar="D", help="folder of site.yaml (default: here)")
+    site_folder(parser)
 
 
 def of(arguments: argparse.Namespace) -> Where:

@@ -63,6 +63,23 @@ def test_one_profile_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(said)["caveats"] == list(profile.caveats)
 
 
+def test_profiles_beside_a_site_are_listed_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / profiles.OWN
+    own.mkdir()
+    text = profiles.source_text("eastron_sdm630").replace("id: eastron_sdm630", "id: our_meter")
+    (own / "our_meter.yaml").write_text(text)
+    code, said, _ = run(capsys, "profiles", "our_meter", "--dir", str(tmp_path), "--json")
+    assert (code, json.loads(said)["proof"]) == (0, {"energy": None, "best": None})
+    code, said, _ = run(capsys, "profiles", "--dir", str(tmp_path), "--lang", "en")
+    assert len(said.splitlines()) == len(profiles.library()) + 2
+    code, said, _ = run(capsys, "profiles", "--dir", str(tmp_path), "--markdown")
+    assert "our_meter" not in said, "the page is of the released ones"
+    (own / "our_meter.yaml").write_text(text + "nonsense: 1\n")
+    code, _, err = run(capsys, "profiles", "--dir", str(tmp_path), "--lang", "en")
+    assert code == 2
+    assert "profiles/our_meter.yaml:" in err
+
+
 def test_an_unknown_profile_is_said_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "profiles", "sdm630", "--lang", "en")
     assert code == 2

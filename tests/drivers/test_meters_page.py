@@ -8,7 +8,9 @@ import meter_cases
 import pytest
 
 from drivers import profiles
-from drivers.meters_page import STATUSES, counted, described, energy, page, serial
+from drivers.meters_page import STATUSES, counted, described, energy, page, proved, serial
+from drivers.profiles import proofs
+from drivers.profiles.proofs import ORIGINS, Proof, judged, proof
 from mrv.profile import Profile
 
 LIBRARY = profiles.library()
@@ -42,11 +44,51 @@ def test_the_page_names_every_profile_with_all_its_caveats_and_sources() -> None
 def test_a_status_is_true(profile: Profile) -> None:
     if profile.status == "usable":
         assert energy(profile), "usable needs an energy register"
-        assert profile.id in GOLDEN, "usable needs a case of registers whose meaning somebody else stated"
+        assert profile.id in GOLDEN, "usable needs a case"
+        assert proof(profile).energy is not None, "of every energy register that is read"
     elif profile.status == "experimental":
         assert energy(profile), "nothing can be commissioned without an energy register"
     else:
         assert profile.caveats, "the reason why it cannot be used"
+
+
+def test_the_proofs_are_those_of_the_cases() -> None:
+    assert proofs.origins() == meter_cases.proofs(), "run `make meters`"
+
+
+@pytest.mark.parametrize("name", meter_cases.names())
+def test_a_case_says_truly_what_its_values_come_from(name: str) -> None:
+    """As far as a program can tell: words written by hand are not called a capture, and no value is named in vain."""
+    case = meter_cases.load(name)
+    assert case.origins.keys() <= case.values.keys()
+    assert case.origin not in case.origins.values()
+    if "by hand" in case.what and not case.origins:
+        assert case.origin == "arithmetic"
+    if case.points:
+        assert case.origin in ("other_program", "arithmetic"), "the words were made by a library"
+
+
+def test_a_profile_is_as_strong_as_the_weakest_energy_register_that_is_read() -> None:
+    sdm630 = LIBRARY["eastron_sdm630"]
+    both = {"active_energy_import": "capture", "active_energy_export": "datasheet_example"}
+    assert judged(sdm630, both) == Proof("datasheet_example", "capture")  # type: ignore[arg-type]
+    assert judged(sdm630, {"active_energy_import": "capture"}) == Proof(None, "capture"), "one of two proves little"
+    assert judged(sdm630, {}) == Proof()
+    assert proof(sdm630) == Proof("arithmetic", "capture"), "counters of the phases were captured, the totals never"
+    assert [proved(one) for one in (Proof(), Proof("capture", "capture"), Proof("arithmetic", "silent_capture"))] == [
+        "none",
+        "capture",
+        "arithmetic (at best: silent capture)",
+    ]
+
+
+def test_what_proves_a_meter_is_shown_wherever_it_is_described() -> None:
+    text = page(LIBRARY.values())
+    for profile in LIBRARY.values():
+        found = proof(profile)
+        assert described(profile)["proof"] == {"energy": found.energy, "best": found.best}
+        assert f"Proof of its energy registers: {proved(found)}.\n" in text
+    assert all(f"* **{origin.replace('_', ' ')}**: " in text for origin in ORIGINS)
 
 
 def test_counts_add_up() -> None:

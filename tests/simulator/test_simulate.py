@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pyModbusTCP.client import ModbusClient
 
+from drivers import profiles
 from drivers.cli import main
 
 SCENARIO = """
@@ -45,6 +46,23 @@ def test_it_says_where_and_what_until_it_is_stopped(tmp_path: Path, number: sign
     assert process.communicate(timeout=10) == ("", "")
     assert process.returncode == 0
     assert not (tmp_path / "usb").is_symlink()
+
+
+def test_a_meter_may_have_a_profile_beside_the_site(tmp_path: Path) -> None:
+    (tmp_path / profiles.OWN).mkdir()
+    text = profiles.source_text("eastron_sdm630").replace("id: eastron_sdm630", "id: our_meter")
+    text = text.replace("voltage_l1: {at: 0,", "voltage_l1: {at: 400,")
+    (tmp_path / profiles.OWN / "our_meter.yaml").write_text(text)
+    (tmp_path / "scenario.yaml").write_text(SCENARIO.format(port=0).replace("eastron_sdm630", "our_meter"))
+    assert main(["simulate", str(tmp_path / "scenario.yaml"), "--json"]) == 2, "not beside the files of this folder"
+    command = [sys.executable, "-m", "drivers", "simulate", str(tmp_path / "scenario.yaml"), "--dir", str(tmp_path)]
+    process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    lan = json.loads(process.stdout.readline())
+    client = ModbusClient(host=lan["host"], port=lan["port"], unit_id=5, timeout=2, auto_close=True)
+    assert client.read_input_registers(400, 2) == [0x4366, 0x3333]
+    process.terminate()
+    process.communicate(timeout=10)
 
 
 def test_people_read_lines(tmp_path: Path) -> None:
