@@ -187,7 +187,9 @@ async def test_status_shows_a_failing_meter_and_says_so_with_its_exit_code(
     assert code == 1
     assert re.search(r"^pv-inverter\tnever\t0\t.+ \(4\)$", said, flags=re.M)
     assert said.count("  -> ") == 1, "one meter asks for somebody, and it is said what to do"
-    assert re.search(r"^pv-inverter: the meter does not answer\n  -> check its power, its unit number", said, flags=re.M)
+    assert re.search(
+        r"^pv-inverter: the meter does not answer\n  -> check its power, its unit number", said, flags=re.M
+    )
     _, vietnamese, _ = run(capsys, "status", "--dir", str(tmp_path), "--lang", "vi")
     shared = [line for line in vietnamese.splitlines() if line.strip() and line in said.splitlines()]
     assert shared == [], "all of it is said in Vietnamese"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from agent import config
+from agent import cli, config, keys
 from mrv.errors import BadInput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,16 @@ def codes(site: Path) -> list[str]:
 
 def test_it_is_found_and_carried(site: Path) -> None:
     assert "EXAMPLE_PUMPS_ver01.0" in config.load(site).methodologies
+
+
+def test_check_says_what_the_office_must_see(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    setup = config.load(site)
+    (site / "state").mkdir()
+    keys.make(site / "state", keys.origin(setup.site.org, setup.site.site))
+    assert cli.main(["check", "--dir", str(site), "--json"]) == 0
+    codes = [one["code"] for one in json.loads(capsys.readouterr().out)["notes"]]
+    assert codes.count("agent.own_methodology") == 1
+    assert "agent.own_profile" not in codes
 
 
 def test_without_the_file_the_plan_does_not_load(site: Path) -> None:

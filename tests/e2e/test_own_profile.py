@@ -134,6 +134,12 @@ def test_the_daemon_logs_the_comparison_before_the_first_reading(site: Path) -> 
     assert max(events) < next(i for i, fact in enumerate(facts) if isinstance(fact, Reading))
 
 
+def test_check_says_what_the_office_must_see(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert agent.main(["check", "--dir", str(site), "--json"]) == 0
+    (note,) = [one for one in json.loads(capsys.readouterr().out)["notes"] if one["code"] == "agent.own_profile"]
+    assert note["params"] == {"profile": "our_meter", "digest": DIGEST, "file": "profiles/our_meter.yaml"}
+
+
 def test_quarantined_then_approved_then_admitted_and_clean(
     office: Path, summaries: Asked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
