@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from brokers import free_port, until
 from desk import Desk, PaperSite
+from running import Office, wire
 from site_log import T0, SiteLog, demo_binding, demo_plan
 
 from collector import journal
@@ -75,6 +77,40 @@ def test_it_waits_for_the_office_and_then_counts_before_and_after(tmp_path: Path
     desk.deliver(site.bundle(size, len(site.leaves)))
     running.catch_up(site.origin, desk.now)
     assert reasons(desk, site) == [set()] * 3, "the account that disbelieved the readings was dropped"
+
+
+def test_handed_to_the_daemon_that_runs(tmp_path: Path) -> None:
+    """The account it keeps between bundles is counted anew: what came before is admitted, and what comes after."""
+    port, site, own = free_port(), PaperSite([]), tmp_path / "our_meter.yaml"
+    log = SiteLog(plan=PLAN, binding=BINDING, key=site.key.vkey, profiles=(OURS,))
+    log.run(T0, T0 + 2 * MINUTE + 10_000)
+    size = len(log.leaves)
+    log.run(T0 + 2 * MINUTE + 10_000, T0 + 3 * MINUTE + 10_000)
+    site.leaves = log.leaves
+    own.write_text(TEXT)
+    desk = Desk(tmp_path)
+    desk.enroll(site, plan=leaf.canonical(PLAN).decode(), binding=leaf.canonical(BINDING).decode())
+    desk.database.close()
+    office = Office(desk.folder.path, "--embedded-broker", "--listen", f"127.0.0.1:{port}")
+
+    def admitted() -> list[bool]:
+        done = office.call("summaries", "--dir", str(office.folder), "--json")
+        return [one["admitted"] for one in json.loads(done.stdout)]
+
+    try:
+        office.start()
+        with wire(port, site) as heard:
+            until(lambda: heard.office == "online", 20)
+            heard.say(site.bundle(0, size))
+            until(lambda: admitted() == [False, False], 20)
+            approve = ["profiles", "approve", str(own), "--site", site.site, "--dir", str(office.folder)]
+            assert office.call(*approve).stdout == f"profile our_meter {DIGEST[:16]}\n"
+            until(lambda: admitted() == [True, True], 20)
+            heard.say(site.bundle(size, len(site.leaves)))
+            until(lambda: admitted() == [True, True, True], 20)
+        assert office.stop() == 0
+    finally:
+        office.close()
 
 
 def test_approved_by_another_collector_while_a_bundle_is_on_its_way(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from mrv.audit import CONDITIONS, Approvals, admit
 from mrv.binding import Settings
 from mrv.book import Book
 from mrv.commissioning import shortfall
+from mrv.errors import fault
 from mrv.leaf import MeterEvent
 from mrv.measurand import Measurand
+from mrv.messages import sentence
 from mrv.profile import Profile
 from mrv.restore import restored
 
@@ -164,3 +166,11 @@ def test_a_restored_account_knows_the_comparison() -> None:
 
 def test_a_usable_profile_needs_none() -> None:
     assert shortfall(library()["eastron_sdm630"], "", Settings(), None) is None
+
+
+def test_the_reason_is_said_in_both_languages() -> None:
+    reason = fault("audit.not_commissioned", "seq 0", meter="pv-main", profile="our_meter")
+    english, vietnamese = (sentence(reason, language) for language in ("en", "vi"))
+    assert english != vietnamese
+    for said in (english, vietnamese):
+        assert "mrv-meter commission --again pv-main" in said
