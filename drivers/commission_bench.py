@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from drivers import probe
+from drivers import probe, survey
 from drivers.bus import Bus
 from drivers.candidate import Candidate
 from drivers.commission_site import SiteFolder
@@ -44,6 +44,10 @@ class Bench:
 
 
 def take(bench: Bench, candidate: Candidate, names: Sequence[str] | None = None) -> Taken:
-    """Read the meter as `candidate` says, now."""
-    taken: Taken = bench.run(probe.take(bench.bus(), bench.unit, candidate.profile, candidate.settings, names))
+    """Read the meter as `candidate` says, now. Raises Refused when two meters answer."""
+    bus = bench.bus()
+    try:
+        taken: Taken = bench.run(probe.take(bus, bench.unit, candidate.profile, candidate.settings, names))
+    finally:
+        survey.refuse_two(bus, bench.unit)
     return taken

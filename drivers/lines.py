@@ -1,6 +1,7 @@
 """A line as wired -> a Bus, or ears without a mouth.
 
     connect(line)           the Bus for any kind of line
+    wary(line)              the same for the tool, which looks for a second meter behind every answer
     listen(line, seconds)   what others say on a serial line; nothing is sent, not even a break
 
 Opens nothing by itself; whoever uses a line holds its lease (drivers.lease).
@@ -23,17 +24,27 @@ from mrv.errors import fault
 from mrv.profile import Profile
 from mrv.profile_device import Timing as DeviceTiming
 
+#: How long (ms) the tool listens behind an answer: meters with one number answer within their turnarounds' difference.
+AFTER = 20
 #: How long (s) opening a line to listen on it may take.
 _OPENING = 5
 
 
-def connect(line: Line, habits: Habits | None = None) -> LineBus:
-    """The line as wired; it opens with the first question. `habits` are those of its units (`habits_of`)."""
+def connect(line: Line, habits: Habits | None = None, after: int = 0) -> LineBus:
+    """The line as wired; it opens with the first question. `habits` are those of its units (`habits_of`).
+
+    `after`: for how long (ms) to listen behind an answer on a serial line (drivers.rtu_line.Manners).
+    """
     if isinstance(line, TcpLine):
         return TcpBus(line.host, line.port, timeout=line.timeout, retries=line.retries, gap=line.gap, habits=habits)
     slowest = max([line.lateness, *(habit.timeout for habit in (habits or {}).values())])
-    manners = Manners(timing=_timing(line), late=slowest, gap=line.gap)
+    manners = Manners(timing=_timing(line), late=slowest, gap=line.gap, after=after)
     return RtuBus(line.end, _opener(line), manners, timeout=line.timeout, retries=line.retries, habits=habits)
+
+
+def wary(line: Line) -> LineBus:
+    """The line as the tool opens it: units that two meters answer as are noted (RtuBus.doubled)."""
+    return connect(line, after=AFTER)
 
 
 def habits_of(site: Site, line: str, profiles: Mapping[str, Profile]) -> dict[int, Habit]:

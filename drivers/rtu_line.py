@@ -20,8 +20,8 @@ from typing import Protocol
 from drivers.bus import Habits, LineBus
 from drivers.errors import Garbled, MeterError, NoReply, Unreachable
 from drivers.port import SerialPort
-from drivers.question import Question, Read
-from drivers.rtu import LONGEST, Asked, Timing, frame, judge
+from drivers.question import EXCEPTION, Question, Read
+from drivers.rtu import LONGEST, Asked, Timing, frame, frames, judge
 from mrv.errors import Fault, fault
 
 #: A line is given up as never quiet after this many times `late`.
@@ -46,11 +46,15 @@ Opener = Callable[[asyncio.Protocol], Awaitable[Transport]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """How to behave on a line. Times in ms; `late` and `gap` as in drivers.wiring."""
+    """How to behave on a line. Times in ms; `late` and `gap` as in drivers.wiring.
+
+    `after`: how long to listen on behind a whole answer, for a second meter that answers the same question.
+    """
 
     timing: Timing
     late: int = 1000
     gap: int = 0
+    after: int = 0
 
     @property
     def silence(self) -> float:
@@ -79,6 +83,8 @@ class RtuBus(LineBus):
         self.echoes = False
         #: How often bytes came that belong to no question: late replies, or a second meter with the same id.
         self.strays = 0
+        #: Units whose question was answered twice within `Manners.after`: two meters have this number.
+        self.doubled: set[int] = set()
         self._opener, self._manners = opener, manners
 
     def _connect(self) -> _Connection:
@@ -184,6 +190,7 @@ class _Connection(asyncio.Protocol):
         self._write(about.sent)
         try:
             reply = await self._answer(about, patience, f"{self._bus.where} unit {unit}")
+            await self._second(unit, about)
             self._answered = _shape(unit, asked)
             return reply
         finally:
@@ -245,6 +252,22 @@ class _Connection(asyncio.Protocol):
                 raise self._silence(where, heard)
             await self._news_until(end if heard else begin)
 
+    async def _second(self, unit: int, about: Asked) -> None:
+        """Listen on behind the answer. One more whole answer to the same question is another meter's.
+
+        Such an answer is accounted for, so it puts the line in no doubt.
+        """
+        if not self._manners.after:
+            return
+        size = judge(about, self._buffer).size
+        await self._quiet(self._manners.after)
+        behind = self._buffer[size:]
+        more = [one for one in frames(behind) if _answers(about, one)]
+        self._bus.strays += bool(behind) and not self._doubt
+        self._doubt = len(behind) > sum(map(len, more))
+        if more:
+            self._bus.doubled.add(unit)
+
     @staticmethod
     def _silence(where: str, heard: bool) -> MeterError:
         if heard:
@@ -279,6 +302,11 @@ async def _look() -> None:
 def _shape(unit: int, asked: Question) -> tuple[object, ...]:
     """What two questions have in common when one's answer could pass for the other's."""
     return (unit, asked.function, asked.count if isinstance(asked, Read) else asked)
+
+
+def _answers(about: Asked, frame: bytes) -> bool:
+    """Whether a whole frame is an answer or a refusal to the question."""
+    return frame[0] == about.unit and frame[1] & ~EXCEPTION == about.question.function
 
 
 def _now() -> float:

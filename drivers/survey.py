@@ -17,7 +17,7 @@ from drivers.identify import Interview
 from drivers.rtu_line import RtuBus
 from drivers.scan import Found
 from drivers.scan_plan import Setting, Speed
-from mrv.errors import Fault, fault
+from mrv.errors import Fault, Refused, fault
 from mrv.measurand import MEASURANDS
 from mrv.profile import Profile, Span
 
@@ -71,10 +71,23 @@ async def meet(bus: Bus, found: Found, library: Mapping[str, Profile]) -> Met:
     try:
         candidates = await identify.candidates(interview, profiles)
         serial = await identify.serial(interview, candidates[0]) if candidates else ""
+        if doubled(bus, found.unit):
+            return Met(found, candidates, serial, "extra")
         reads = await identity_reads(bus, found.unit, candidates[0] if candidates else None)
     except MeterError:
-        return Met(found, ())
+        return Met(found, (), doubt="extra" if doubled(bus, found.unit) else "")
     return Met(found, candidates, serial, scan_verdict.double(reads))
+
+
+def doubled(bus: Bus, unit: int) -> bool:
+    """Whether a question to `unit` was answered twice, where the kind of line can tell (drivers.rtu_line)."""
+    return isinstance(bus, RtuBus) and unit in bus.doubled
+
+
+def refuse_two(bus: Bus, unit: int) -> None:
+    """Raises Refused when two meters answer as `unit`: no number could be said to be of either."""
+    if isinstance(bus, RtuBus) and unit in bus.doubled:
+        raise Refused(fault("tool.double_extra", f"{bus.where} unit {unit}", unit=unit))
 
 
 async def identity_reads(bus: Bus, unit: int, candidate: Candidate | None) -> list[tuple[int, ...] | str]:

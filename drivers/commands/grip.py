@@ -52,7 +52,7 @@ class Grip:
         self.borrow(line)
         if line not in self._held:
             self._close(line.end)
-            self._held[line] = lines.connect(line)
+            self._held[line] = lines.wary(line)
         return self._held[line]
 
     def close(self, line: Line) -> None:

@@ -72,7 +72,7 @@ def of(
     *,
     silent: bool = False,
 ) -> Subject:
-    """The meter meant, found on its line. Raises BadInput, or MeterError when it does not answer.
+    """The meter meant, found on its line. Raises BadInput, MeterError when it does not answer, Refused when two do.
 
     `silent`: a meter whose profile is named may be silent for now.
     """
@@ -108,9 +108,13 @@ def several(
 def _answers(
     arguments: argparse.Namespace, grip: Grip, line: Line, library: Mapping[str, Profile], tongue: str
 ) -> None:
-    """Raises MeterError when nobody is there, after telling what this model needs before it answers at all."""
+    """Raises MeterError when nobody is there, after telling what this model needs before it answers at all.
+
+    Raises Refused when two meters are.
+    """
     try:
         grip.run(Interview(grip.bus(line), arguments.unit).there())
+        survey.refuse_two(grip.bus(line), arguments.unit)
     except MeterError:
         for needed in _profile(arguments.profile, library).prerequisites:
             print(folded(text("tool.prerequisite", tongue, needed=needed), sys.stderr), file=sys.stderr)
@@ -149,9 +153,10 @@ def _named(arguments: argparse.Namespace, grip: Grip, line: Line, library: Mappi
 
 
 async def _met(bus: Bus, unit: int, library: Mapping[str, Profile]) -> survey.Met:
-    """Who `unit` is. Raises MeterError when it is not there."""
+    """Who `unit` is. Raises MeterError when it is not there, Refused when two are."""
     interview = Interview(bus, unit)
     await interview.there()
+    survey.refuse_two(bus, unit)
     candidates = await identify.candidates(interview, [p for p in library.values() if p.status != "documented"])
     serial = await identify.serial(interview, candidates[0]) if candidates else ""
     return survey.Met(Found(None, unit), candidates, serial)
@@ -165,7 +170,7 @@ def _line(place: Where, unit: int, grip: Grip, progress: Progress, library: Mapp
     asks = [ask for ask in scan_plan.serial(factory) if ask.unit == unit]
 
     def opened(speed: Speed | None, patience: int) -> Bus:
-        return lines.connect(place.at(speed, timeout=patience, retries=0, late=_LATE))
+        return lines.wary(place.at(speed, timeout=patience, retries=0, late=_LATE))
 
     def told(now: Any) -> None:
         progress.show(now.done, len(asks), text("tool.scanning", tongue, place=now.heard.place, found="0"), now.seconds)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from drivers import probe, wiring_checks
+from drivers import probe, survey, wiring_checks
 from drivers.candidate import Candidate
 from drivers.commands import meter
 from drivers.commands.common import as_json, command, emit, headed, language, show
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _judged(grip: Grip, progress: Progress, subject: Subject, seconds: float, tongue: str) -> Judged:
-    """Two looks, `seconds` apart."""
+    """Two looks, `seconds` apart. Raises Refused when two meters answer."""
     candidate = subject.candidate
     bus = grip.bus(subject.line)
 
@@ -63,7 +63,10 @@ def _judged(grip: Grip, progress: Progress, subject: Subject, seconds: float, to
             await asyncio.sleep(min(0.2, seconds - gone))
         return first, await probe.take(bus, subject.unit, candidate.profile, candidate.settings), loop.time() - began
 
-    first, second, apart = grip.run(looks())
+    try:
+        first, second, apart = grip.run(looks())
+    finally:
+        survey.refuse_two(bus, subject.unit)
     return probe.judged(second, Earlier(first.values, apart))
 
 

@@ -156,7 +156,7 @@ def _asked(
 
     def opened(speed: Speed | None, patience: int) -> Bus:
         further = {"late": _LATE} if place.serial else {}
-        return lines.connect(place.at(speed, timeout=patience, retries=0, **further))
+        return lines.wary(place.at(speed, timeout=patience, retries=0, **further))
 
     scan = Scan(opened, told)
     try:

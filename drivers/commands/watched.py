@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from drivers import identify, plausible, probe
+from drivers import identify, plausible, probe, survey
 from drivers.bus import Bus
 from drivers.commands.meter import Subject
 from drivers.errors import MeterError
 from drivers.plausible import Mark
 from drivers.probe import Taken
-from mrv.errors import Fault
+from mrv.errors import Fault, Refused
 from mrv.measurand import Measurand
 from mrv.messages import text, what
 
@@ -57,7 +57,8 @@ class Watched:
         self.looks += 1
         try:
             self.taken = await probe.take(bus, self.subject.unit, candidate.profile, candidate.settings, self.names)
-        except MeterError as error:
+            survey.refuse_two(bus, self.subject.unit)
+        except (MeterError, Refused) as error:
             self.errors, self.fault, self.taken = self.errors + 1, error.faults[0], None
             return
         self.fault, self.latency = None, (now() - began) * 1000

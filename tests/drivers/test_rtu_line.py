@@ -31,9 +31,11 @@ def line(request: pytest.FixtureRequest) -> Line:
     """`async with line(script, **options) as (device, bus)`."""
 
     @asynccontextmanager
-    async def made(script: RtuScript, *, echo: bool = False, habits: Habits | None = None, **options: Any):
+    async def made(
+        script: RtuScript, *, echo: bool = False, habits: Habits | None = None, after: int = 0, **options: Any
+    ):
         async with (Pty if request.param == "pty" else SerialServer)(script, echo=echo) as device:
-            bus = lines.connect(wired(device, **options), habits)
+            bus = lines.connect(wired(device, **options), habits, after)
             yield device, bus
             await bus.close()
 
@@ -193,6 +195,46 @@ async def test_two_meters_with_one_number(line: Line) -> None:
             assert await bus.read(7, "i", address, 3) == (address, address + 1, address + 2)
 
 
+def twins(gap: float, second: Callable[[RtuRequest], bytes]) -> RtuScript:
+    """Two meters with one number: the other answers `gap` seconds after the first."""
+
+    async def script(_: Wire, request: RtuRequest) -> None:
+        await request.send(request.answer(ramp(request)))
+        await asyncio.sleep(gap)
+        await request.send(second(request))
+
+    return script
+
+
+@pytest.mark.parametrize("echo", [False, True])
+@pytest.mark.parametrize("second", [lambda r: r.answer([0] * r.count), lambda r: r.refusal(2)])
+async def test_the_tool_hears_a_second_answer(line: Line, second: Callable[[RtuRequest], bytes], echo: bool) -> None:
+    async with line(twins(0.005, second), echo=echo, after=60) as (_, bus):
+        for address in (0, 40):
+            assert await bus.read(7, "i", address, 3) == (address, address + 1, address + 2)
+        assert bus.doubled == {7}
+        assert bus.strays == 2
+
+
+@pytest.mark.parametrize(
+    "second",
+    [lambda _: b"\x00", lambda r: r.answer([0], unit=8), lambda r: r.answer([0], function=3)],
+    ids=["a spike", "another unit", "another function"],
+)
+async def test_what_follows_an_answer_and_is_no_second_one(line: Line, second: Callable[[RtuRequest], bytes]) -> None:
+    async with line(twins(0.005, second), after=60) as (_, bus):
+        await bus.read(7, "i", 100, 4)
+        assert bus.doubled == set()
+        assert bus.strays == 1
+
+
+async def test_the_agent_does_not_wait_for_a_second_answer(line: Line) -> None:
+    async with line(twins(0.03, lambda r: r.answer([0] * r.count))) as (_, bus):
+        await bus.read(7, "i", 100, 4)
+        assert bus.strays == 0, "it was not heard yet"
+        assert bus.doubled == set()
+
+
 async def test_an_adapter_that_hears_itself(line: Line) -> None:
     async with line(honest, echo=True, timeout=2000) as (_, bus):
         assert not bus.echoes
@@ -222,12 +264,12 @@ async def test_a_number_that_is_not_the_meters_only_where_it_is_wired_so(line: L
 
 
 async def test_a_line_that_is_never_quiet(line: Line) -> None:
-    async with line(honest) as (device, bus):
+    async with line(honest, late=400) as (device, bus):  # a busy machine may hand bytes over this much later
 
         async def chatter() -> None:
             while True:
                 device.say(b"\x01\x03\x00")
-                await asyncio.sleep(LATE / 4000)
+                await asyncio.sleep(0.01)
 
         talking = asyncio.ensure_future(chatter())
         await asyncio.sleep(0)

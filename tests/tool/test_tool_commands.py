@@ -179,29 +179,6 @@ def test_another_master_is_not_disturbed(
         assert [asked for asked in plant.asked if asked[0] == "usb"] == [], "not one byte was sent"
 
 
-@pytest.mark.slow  # over a minute: it listens as long as two meters that answer for each other make it
-def test_two_meters_with_one_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    twins = PLANT.replace(
-        "faults:", "  - {id: d, line: usb, unit: 7, profile: eastron_sdm630, load: {watts: 900}}\nfaults:"
-    )
-    with played(twins, tmp_path, monkeypatch) as plant:
-        code, said, _ = run(
-            capsys, "scan", plant.end("usb"), "--baud", "115200", "--listen", "0.1", "--timeout", "60", "--json"
-        )
-        assert code == 1
-        codes = {found["code"] for found in json.loads(said)["faults"]}
-        assert codes & {
-            "tool.double_differs",
-            "tool.double_extra",
-            "tool.double_garbled",
-            "tool.scan_collision",
-            "tool.scan_noise",
-        }
-
-
 def test_one_by_one_the_technician_is_told_what_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
