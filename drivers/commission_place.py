@@ -7,7 +7,7 @@ twice in `site.yaml` is refused here, before any work is put into comparing numb
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
@@ -15,6 +15,7 @@ from typing import Literal
 from msgspec import structs
 
 from drivers import commission_proof as proof
+from drivers import plausible
 from drivers.candidate import Candidate
 from drivers.commission_proof import DIRECT, Direction, Installation
 from drivers.commission_site import SiteFolder
@@ -23,8 +24,11 @@ from drivers.wiring import Line
 from mrv import profile_fit
 from mrv.binding import METER_ID, POINT_ID, RATIO, Settings
 from mrv.errors import BadInput, Refused, fault
+from mrv.measurand import Measurand
 from mrv.messages import text
 
+#: A ratio of one, as site.yaml has it.
+NO_TRANSFORMER = "1/1"
 _AMPERES = re.compile(r"[0-9]{1,6}([.,][0-9]{1,3})?")
 
 
@@ -97,12 +101,17 @@ def nameplate(dialogue: Dialogue) -> str:
     return dialogue.ask("nameplate", check, default="")
 
 
-def settings(dialogue: Dialogue, candidate: Candidate) -> Settings:
-    """The candidate's settings with what only a person can tell: ratio, summation, numbers of the meter's menu."""
+#: What the meter says under settings that are complete but for a voltage transformer.
+Look = Callable[[Settings], Mapping[Measurand, Decimal]]
+
+
+def settings(dialogue: Dialogue, candidate: Candidate, look: Look) -> Settings:
+    """The candidate's settings with what only a person can tell: ratios, summation, numbers of the meter's menu."""
     found = candidate.settings
     for path, code, params in tuple(profile_fit.misfits(candidate.profile, found)):
         if code == "meter.ratio_missing":
-            found = structs.replace(found, ratio=dialogue.ask("ratio", matching(RATIO, "tool.bad_nameplate")))
+            found = structs.replace(found, ratio=dialogue.ask("ratio", _current_ratio))
+            found = structs.replace(found, vt_ratio=_voltage_ratio(dialogue, look(found)))
         elif code == "meter.summation_missing":
             found = structs.replace(found, summation=dialogue.ask("summation", _summation))
         elif code == "meter.parameter_missing":
@@ -112,6 +121,26 @@ def settings(dialogue: Dialogue, candidate: Candidate) -> Settings:
         else:
             raise BadInput(fault(code, ".".join(map(str, path)), **params))
     return found
+
+
+def _current_ratio(answer: str) -> str:
+    """`direct` is a ratio of one: the profile needs a number."""
+    return NO_TRANSFORMER if answer.lower() == DIRECT else matching(RATIO, "tool.bad_nameplate")(answer)
+
+
+def _voltage_ratio(dialogue: Dialogue, seen: Mapping[Measurand, Decimal]) -> str:
+    """The ratio of the voltage transformers. Enter means none only where the volts are none of a secondary."""
+
+    def check(answer: str) -> str:
+        found = answer.replace(" ", "")
+        if not re.fullmatch(RATIO.strip("^$"), found) or Fraction(found) < 1:
+            raise BadInput(fault("tool.bad_vt_ratio", "", answer=answer[:40]))
+        return found
+
+    volts = [f"{value:f}" for measurand, value in seen.items() if measurand.unit == "V"]
+    params = {"volts": f"{' / '.join(volts)} V" if volts else text("tool.no_volts", dialogue.tongue)}
+    default = NO_TRANSFORMER if plausible.low_voltage(seen) else None
+    return dialogue.ask("vt_ratio", check, default=default, params=params)
 
 
 def _summation(answer: str) -> Literal["vector", "per_phase", "absolute"]:

@@ -31,6 +31,8 @@ POWERS = (Measurand.ACTIVE_POWER_L1, Measurand.ACTIVE_POWER_L2, Measurand.ACTIVE
 _LOW: tuple[Band, ...] = ((50, 73), (95, 310))
 #: Phase to phase: secondaries (100, 110 V), then 173 to 480 and 690 V systems.
 _LOW_LINE: tuple[Band, ...] = ((85, 127), (165, 530), (590, 790))
+#: Volts that no secondary of a PT has: to neutral, and between phases.
+_MAINS, _MAINS_LINE = (165.0, 310.0), (230.0, 790.0)
 #: Behind PTs the meter knows of: 6 to 35 kV between phases, 110 kV.
 _MEDIUM: tuple[Band, ...] = ((2_940, 24_000), (54_000, 74_000))
 _MEDIUM_LINE: tuple[Band, ...] = ((5_300, 41_000), (94_000, 127_000))
@@ -98,6 +100,13 @@ def _points(measurand: Measurand, value: Decimal, verdict: Verdict) -> int:
         return 0
     weight = {"Hz": 6, "V": 3}.get(measurand.unit, 1)
     return weight if verdict == "good" else 0
+
+
+def low_voltage(values: Values) -> bool:
+    """Whether the meter stands on a low-voltage network for sure: its volts are none that a PT's secondary has."""
+    phase = [float(values[one]) for one in VOLTAGES if one in values]
+    line = [float(values[one]) for one in LINE_VOLTAGES if one in values]
+    return any(_within(value, (_MAINS,)) for value in phase) or any(_within(value, (_MAINS_LINE,)) for value in line)
 
 
 def slip(value: float, bands: Iterable[Band]) -> str:

@@ -49,8 +49,13 @@ class Met:
 
 
 def settings_of(library: Iterable[Profile]) -> list[tuple[Setting, int]]:
-    """The factory settings of serial meters and the common ones, with weights. What a profile leaves open is 8N1."""
-    found = [(Setting(speed, 1), 1) for speed in COMMON]
+    """The factory settings of serial meters and the common ones, with weights."""
+    return [*((Setting(speed, 1), 1) for speed in COMMON), *factory_of(library)]
+
+
+def factory_of(library: Iterable[Profile]) -> list[tuple[Setting, int]]:
+    """The factory settings of serial meters alone, with weights. What a profile leaves open is 8N1."""
+    found: list[tuple[Setting, int]] = []
     for line in (profile.line for profile in library if profile.line is not None):
         if line.baud is not None:
             speed = Speed(line.baud, line.parity or "N", line.stop or 1)

@@ -116,7 +116,7 @@ def _new(bench: Bench, subject: Subject, arguments: argparse.Namespace) -> Done:
     bench = _named_line(bench, subject)
     name, point = commission_place.name_and_point(bench.dialogue, bench.site, bench.line, bench.unit)
     candidate = _chosen(bench, subject, named=bool(arguments.profile))
-    candidate = candidate.replaced(commission_place.settings(bench.dialogue, candidate))
+    candidate = candidate.replaced(commission_place.settings(bench.dialogue, candidate, _under(bench, candidate)))
     _tell(bench, candidate)
     place = Place(
         who=commission_place.person(bench.dialogue),
@@ -125,6 +125,11 @@ def _new(bench: Bench, subject: Subject, arguments: argparse.Namespace) -> Done:
         every=commission_place.interval(bench.dialogue, bench.site.interval),
     )
     return commission.commissioned(bench, candidate, place, subject.serial)
+
+
+def _under(bench: Bench, candidate: Candidate) -> commission_place.Look:
+    """What the meter says under other settings."""
+    return lambda settings: commission_bench.take(bench, candidate.replaced(settings), TELLING).values
 
 
 def _named_line(bench: Bench, subject: Subject) -> Bench:

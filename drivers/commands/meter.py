@@ -18,7 +18,7 @@ import msgspec
 from drivers import commission_site, identify, lines, profiles, scan_plan, survey
 from drivers.bus import Bus
 from drivers.candidate import Candidate
-from drivers.commands import where
+from drivers.commands import makes, where
 from drivers.commands.grip import Grip
 from drivers.commands.progress import Progress
 from drivers.commands.where import Where
@@ -116,7 +116,7 @@ def _answers(
         grip.run(Interview(grip.bus(line), arguments.unit).there())
         survey.refuse_two(grip.bus(line), arguments.unit)
     except MeterError:
-        for needed in _profile(arguments.profile, library).prerequisites:
+        for needed in makes.needs(_profile(arguments.profile, library), tongue):
             print(folded(text("tool.prerequisite", tongue, needed=needed), sys.stderr), file=sys.stderr)
         raise
 

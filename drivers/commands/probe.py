@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from drivers import probe, survey, wiring_checks
 from drivers.candidate import Candidate
-from drivers.commands import meter
+from drivers.commands import makes, meter
 from drivers.commands.common import as_json, command, emit, headed, language, show
 from drivers.commands.grip import Grip
 from drivers.commands.meter import Subject
@@ -86,6 +86,8 @@ def _print(subject: Subject, judged: Judged, tongue: str, *, raw: bool) -> None:
         print("\n".join(wiring_checks.phasors(judged.taken.values)))
     for name in judged.taken.refused:
         print(text("tool.value_refused", tongue, name=name))
+    for needed in makes.needs(profile, tongue) if judged.taken.refused else ():
+        print(folded(text("tool.prerequisite", tongue, needed=needed), sys.stdout))
     if not judged.load and judged.taken.values:
         print(text("tool.no_load", tongue))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from drivers import profiles
+from drivers.commands import makes
 from drivers.commands.common import command, emit, headed, language, show, site_folder
+from drivers.dialogue import folded
 from drivers.meters_page import described, energy, page, serial
 from drivers.profiles.proofs import proof
-from mrv.errors import BadInput, fault
 from mrv.messages import text
 from mrv.profile import Profile
 
@@ -17,7 +19,7 @@ from mrv.profile import Profile
 def add(commands: Any) -> None:
     example = "mrv-meter profiles eastron_sdm630"
     parser = command(commands, "profiles", "list the meters this program can read, or all about one", example)
-    parser.add_argument("id", nargs="?", metavar="ID", help="one profile, in full")
+    parser.add_argument("id", nargs="?", metavar="ID", help="one profile in full, or those of a maker or model")
     parser.add_argument("--markdown", action="store_true", help="print the released ones as docs/meters.md")
     site_folder(parser)
     parser.set_defaults(command=run)
@@ -30,12 +32,13 @@ def run(arguments: argparse.Namespace) -> int:
     library, tongue = profiles.beside(arguments.dir), language(arguments.lang)
     if arguments.id is None:
         return _list([library[name] for name in sorted(library)], tongue, as_document=arguments.json)
-    if arguments.id not in library:
-        raise BadInput(fault("meter.unknown_profile", name=arguments.id, known=", ".join(sorted(library))))
+    found = (library[arguments.id],) if arguments.id in library else makes.chosen(library, arguments.id)
+    if len(found) > 1:
+        return _list(list(found), tongue, as_document=arguments.json)
     if arguments.json:
-        emit(described(library[arguments.id]))
+        emit(described(found[0]))
     else:
-        _print(library[arguments.id], tongue)
+        _print(found[0], tongue)
     return 0
 
 
@@ -61,12 +64,17 @@ def _print(profile: Profile, tongue: str) -> None:
         ("serial_line", serial(profile) or "-"),
     ):
         print(f"{text(f'tool.column_{name}', tongue)}: {said}")
-    known = described(profile)
-    for title in ("prerequisites", "keypad", "caveats", "sources"):
-        if known[title]:
+    told = (
+        ("prerequisites", makes.needs(profile, tongue)),
+        ("keypad", profile.keypad),
+        ("caveats", profile.caveats),
+        ("sources", profile.sources),
+    )
+    for title, lines in told:
+        if lines:
             print(f"\n{text(f'tool.{title}', tongue)}:")
-            for line in known[title]:
-                print(f"  - {line}")
+            for line in lines:
+                print(folded(f"  - {line}", sys.stdout))
 
 
 def _status(profile: Profile, tongue: str) -> str:

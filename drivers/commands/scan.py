@@ -11,12 +11,13 @@ from typing import Any
 
 from drivers import lines, listening, one_by_one, profiles, scan_plan, scan_verdict, survey
 from drivers.bus import Bus
-from drivers.commands import guide, where
+from drivers.commands import guide, makes, where
 from drivers.commands.common import as_json, command, emit, headed, language, show
 from drivers.commands.grip import Grip
 from drivers.commands.progress import Progress, spelled
 from drivers.commands.where import Where
 from drivers.dialogue import Dialogue, folded
+from drivers.errors import Unreachable
 from drivers.listening import Overheard
 from drivers.scan import Progress as Told
 from drivers.scan import Result, Scan
@@ -45,6 +46,7 @@ def add(commands: Any) -> None:
         "--listen", type=float, default=LISTEN, metavar="S", help="seconds to listen first (default: 10)"
     )
     parser.add_argument("--expect", type=int, metavar="N", help="stop when N meters are found")
+    parser.add_argument("--make", metavar="M", help="maker or model: its settings first, what it needs if it is silent")
     parser.add_argument("--all", action="store_true", help="ask every id at every speed")
     parser.add_argument("--one-by-one", action="store_true", help="guide through giving each meter its own id")
     parser.set_defaults(command=run)
@@ -53,18 +55,25 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     place, tongue = where.of(arguments), language(arguments.lang)
     library = profiles.beside(arguments.dir)
-    with Grip() as grip, Progress() as progress:
-        grip.borrow(place.line)
-        noise = _listened(grip, progress, place, library, arguments.listen, tongue) if place.serial else None
-        if arguments.one_by_one:
-            return _guided(grip, progress, place, library, arguments, tongue)
-        result = _scanned(grip, progress, place, library, arguments, tongue)
-        met = () if result.cut else _met(grip, progress, place, library, result, tongue)
+    made = makes.chosen(library, arguments.make) if arguments.make else ()
+    try:
+        with Grip() as grip, Progress() as progress:
+            grip.borrow(place.line)
+            noise = _listened(grip, progress, place, library, arguments.listen, tongue) if place.serial else None
+            if arguments.one_by_one:
+                return _guided(grip, progress, place, library, arguments, tongue)
+            result = _scanned(grip, progress, place, library, arguments, tongue, made)
+            met = () if result.cut else _met(grip, progress, place, library, result, tongue)
+    except Unreachable:
+        _needs(made, tongue)
+        raise
     faults = (*((noise,) if noise else ()), *scan_verdict.verdict(result.heard, place.line.end), *survey.findings(met))
     if arguments.json:
         emit(_document(place, result, met, faults, tongue))
     else:
         _print(place, result, met, faults, tongue)
+    if not result.found and not result.cut:
+        _needs(made, tongue)
     return 130 if result.cut else 1 if faults or not result.found else 0
 
 
@@ -114,10 +123,15 @@ def _speeds(place: Where, library: Mapping[str, Profile]) -> tuple[Speed, ...]:
 # -- asking --------------------------------------------------------------------------------------------------------
 
 
-def _asks(place: Where, library: Mapping[str, Profile], patience: int | None) -> tuple[Ask, ...]:
+def _asks(
+    place: Where, library: Mapping[str, Profile], patience: int | None, made: Sequence[Profile] = ()
+) -> tuple[Ask, ...]:
+    """All questions in order; those of the make that was named come first."""
     if not place.serial:
-        return scan_plan.network(scan_plan.likely(survey.units_of(library.values())), patience)
-    factory = place.settings(scan_plan.likely(survey.settings_of(library.values())))
+        first, usual = survey.units_of(made), survey.units_of(library.values())
+        return scan_plan.network((*scan_plan.likely(first), *scan_plan.likely(usual)), patience)
+    first, usual = survey.factory_of(made), survey.settings_of(library.values())
+    factory = place.settings((*scan_plan.likely(first), *scan_plan.likely(usual)))
     return scan_plan.serial(factory, place.speed, patience)
 
 
@@ -128,8 +142,9 @@ def _scanned(
     library: Mapping[str, Profile],
     arguments: argparse.Namespace,
     tongue: str,
+    made: Sequence[Profile],
 ) -> Result:
-    asks = _asks(place, library, arguments.timeout)
+    asks = _asks(place, library, arguments.timeout, made)
     planned = asks if arguments.all or arguments.expect else scan_plan.likely_part(asks)
     progress.clear()
     if not arguments.json:
@@ -243,6 +258,14 @@ def _print(place: Where, result: Result, met: Sequence[Met], faults: Sequence[Fa
         )
     if told:
         _say("scan_next", tongue, line=place.line.end, options=_options(told[0], place))
+
+
+def _needs(made: Sequence[Profile], tongue: str) -> None:
+    """What the make that was named needs, where nobody answered."""
+    if made:
+        _say("needs_asked", tongue)
+    for line in makes.told(made, tongue):
+        print(folded(line, sys.stderr), file=sys.stderr)
 
 
 def _options(one: Met, place: Where) -> str:
