@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from drivers import site_edit, wiring
+from drivers import lease, site_edit, wiring
 from drivers.commission_gate import RECORDS
 from drivers.wiring import Line, Meter
 from mrv import plan as plans
@@ -65,7 +65,7 @@ class SiteFolder:
 
     def twice(self, meter: Mapping[str, Any], line: Line) -> Iterator[Fault]:
         """What `meter` would say a second time: its id, its point, its place on the wire, its serial number."""
-        names = {line.id} | {e.get("id") for e in self.lines if _end(e) == line.end}
+        names = {line.id} | {e.get("id") for e in self.lines if _same(e, line)}
         for other in self.meters:
             for field in ("id", "point", "serial"):
                 if meter.get(field) and meter[field] == other.get(field):
@@ -80,11 +80,12 @@ def _twice(what: str, other: Mapping[str, Any]) -> Fault:
     return fault("tool.meter_twice", "", what=what, other=other.get("id"))
 
 
-def _end(entry: Mapping[str, Any]) -> str:
+def _same(entry: Mapping[str, Any], line: Line) -> bool:
+    """Whether an entry of `buses` is this line, under whatever name of its end."""
     try:
-        return msgspec.convert(entry, Line).end  # type: ignore[no-any-return]
+        return lease.same(msgspec.convert(entry, Line), line)
     except msgspec.ValidationError:
-        return ""
+        return False
 
 
 def load(folder: Path) -> SiteFolder:

@@ -61,6 +61,16 @@ def name(line: Line) -> str:
     return "mrv-line-" + re.sub(r"[^a-z0-9.]+", "-", end.removeprefix("/dev/"), flags=re.IGNORECASE)
 
 
+def same(one: Line, other: Line) -> bool:
+    """Whether two lines have the same end, whatever they call it."""
+    return name(one) == name(other)
+
+
+def holders(line: Line) -> frozenset[int]:
+    """The processes of ours that have `line` or wait for it."""
+    return frozenset(int(pid) for lock in _locks(line) if lock.taken() and (pid := lock.holder()).isdecimal())
+
+
 class Lock:
     """A lock of the kernel that names its holder. Not shared between threads."""
 

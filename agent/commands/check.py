@@ -13,10 +13,11 @@ from typing import Any
 from agent import config, keys, methodologies
 from agent.commands.common import add_json, command, state_of
 from agent.config import Setup
-from drivers import budget, profiles
+from drivers import budget, ports, profiles
 from drivers.budget import Forecast
 from drivers.commands.common import as_json, emit, headed, language, show
 from drivers.dialogue import folded
+from drivers.wiring import RtuLine
 from mrv import known, leaf, limits
 from mrv.errors import Fault, Refused, fault, raise_all
 from mrv.measurand import MEASURANDS
@@ -83,7 +84,7 @@ def _notes(setup: Setup) -> list[Fault]:
         found.append(fault("agent.example_cosigner", config.SITE_FILE))
     if setup.site.clock.sync == "assumed" and ClockState.INFORMATIVE not in setup.plan.clock:
         found.append(fault("agent.clock_never_accepted", config.SITE_FILE, accepted=", ".join(setup.plan.clock)))
-    return [*found, *_own(setup), *_coarse(setup)]
+    return [*found, *_ports(setup), *_own(setup), *_coarse(setup)]
 
 
 def _own(setup: Setup) -> Iterator[Fault]:
@@ -94,6 +95,16 @@ def _own(setup: Setup) -> Iterator[Fault]:
     for name, method in setup.methodologies.items():
         if not known.methodology(name, digest := leaf.digest(leaf.canonical(method))):
             yield fault("agent.own_methodology", methodology=name, digest=digest, folder=methodologies.OWN)
+
+
+def _ports(setup: Setup) -> Iterator[Fault]:
+    """Serial ports under a name that will not last, that somebody else takes, or that two lines share."""
+    serial = [line for line in setup.site.buses if isinstance(line, RtuLine)]
+    for line in serial:
+        for about in ports.advice(line):
+            yield fault(about.code, f"{setup.lines[line.id]}: {line.port}", **about.params)
+    for many in ports.shared(serial):
+        yield fault("meter.port_shared", setup.lines[many[-1].id], lines=", ".join(line.id for line in many))
 
 
 def _coarse(setup: Setup) -> Iterator[Fault]:

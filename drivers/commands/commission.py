@@ -23,6 +23,7 @@ from drivers import (
     commission_site,
     commission_variants,
     identify,
+    ports,
     probe,
     spool,
 )
@@ -38,6 +39,7 @@ from drivers.commission_bench import Bench
 from drivers.commission_site import SiteFolder
 from drivers.dialogue import Dialogue, folded
 from drivers.identify import TELLING, Interview
+from drivers.wiring import Line, RtuLine
 from mrv import strict
 from mrv.binding import METER_ID
 from mrv.errors import BadInput, fault
@@ -133,7 +135,7 @@ def _under(bench: Bench, candidate: Candidate) -> commission_place.Look:
 
 
 def _named_line(bench: Bench, subject: Subject) -> Bench:
-    """A line that is not in site.yaml yet gets a name of its own."""
+    """A line that is not in site.yaml yet gets a name of its own, and the best name of its port."""
     known = {entry.get("id") for entry in bench.site.lines}
     if subject.line.id in known:
         return bench
@@ -146,7 +148,23 @@ def _named_line(bench: Bench, subject: Subject) -> Bench:
 
     suggested = next(name for name in ("line-1", *(f"line-{n}" for n in range(2, 99))) if name not in known)
     chosen = bench.dialogue.ask("line", free, default=suggested)
-    return dataclasses.replace(bench, line=msgspec.structs.replace(subject.line, id=chosen))
+    return dataclasses.replace(bench, line=msgspec.structs.replace(_best_port(bench, subject.line), id=chosen))
+
+
+def _best_port(bench: Bench, line: Line) -> Line:
+    """The line as it is to be written. Only its entry is: what is open stays open under the name it was opened by."""
+    found = ports.better(line) if isinstance(line, RtuLine) else None
+    if found is None or not isinstance(line, RtuLine):
+        return line
+    given = line.port
+    bench.dialogue.warn(found.why)
+
+    def one_of_both(answer: str) -> str:
+        if answer not in (given, found.name):
+            raise BadInput(fault("tool.bad_port", "", answer=answer[:100], given=given, better=found.name))
+        return answer
+
+    return msgspec.structs.replace(line, port=bench.dialogue.ask("port", one_of_both, default=found.name))
 
 
 def _chosen(bench: Bench, subject: Subject, *, named: bool) -> Candidate:

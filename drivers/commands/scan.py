@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from drivers import lines, listening, one_by_one, profiles, scan_plan, scan_verdict, survey
+from drivers import lines, listening, one_by_one, ports, profiles, scan_plan, scan_verdict, survey
 from drivers.bus import Bus
 from drivers.commands import guide, makes, where
 from drivers.commands.common import as_json, command, emit, headed, language, show
@@ -23,6 +23,7 @@ from drivers.scan import Progress as Told
 from drivers.scan import Result, Scan
 from drivers.scan_plan import Ask, Speed
 from drivers.survey import Met
+from drivers.wiring import RtuLine
 from mrv.errors import Fault, Refused
 from mrv.messages import sentence, text
 from mrv.profile import Profile
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             met = () if result.cut else _met(grip, progress, place, library, result, tongue)
     except Unreachable:
         _needs(made, tongue)
+        _about_port(place, tongue)
         raise
     faults = (*((noise,) if noise else ()), *scan_verdict.verdict(result.heard, place.line.end), *survey.findings(met))
     if arguments.json:
@@ -74,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print(place, result, met, faults, tongue)
     if not result.found and not result.cut:
         _needs(made, tongue)
+    _about_port(place, tongue)
     return 130 if result.cut else 1 if faults or not result.found else 0
 
 
@@ -266,6 +269,12 @@ def _needs(made: Sequence[Profile], tongue: str) -> None:
         _say("needs_asked", tongue)
     for line in makes.told(made, tongue):
         print(folded(line, sys.stderr), file=sys.stderr)
+
+
+def _about_port(place: Where, tongue: str) -> None:
+    """Who takes the port away, and by which name it is better written down."""
+    for found in ports.advice(place.line) if isinstance(place.line, RtuLine) else ():
+        print(folded(sentence(found, tongue), sys.stderr), file=sys.stderr)
 
 
 def _options(one: Met, place: Where) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from drivers import site_edit
+from drivers import lease, site_edit
 from drivers.commands.common import site_folder
 from drivers.scan_plan import Setting, Speed
 from drivers.wiring import Line, RtuLine, RtuOverTcpLine, TcpLine
@@ -106,7 +106,7 @@ def _found(line: Line, arguments: argparse.Namespace, known: Any) -> Where:
     """`line`, under the name and with the settings site.yaml has for it, where nothing else was asked for."""
     for entry in known:
         site = _converted(entry, str(entry.get("id")))
-        if site.end == line.end and type(site) is type(line):
+        if lease.same(site, line) and type(site) is type(line):
             asked = {name: value for name, value in _speed(arguments).items() if not isinstance(line, TcpLine)}
             return Where(msgspec.structs.replace(site, **asked), speed_known=True, in_site=True)
     return Where(line, speed_known=isinstance(line, TcpLine) or arguments.baud is not None, in_site=False)
