@@ -15,7 +15,7 @@ from pathlib import Path
 from drivers import lease, port_advice
 from drivers.port_advice import TAKERS, Adapter, Better, Machine, Port
 from drivers.wiring import RtuLine
-from mrv.errors import Fault
+from mrv.errors import Fault, fault
 
 #: Where the file system begins; tests have one of their own.
 ROOT = Path("/")
@@ -51,12 +51,14 @@ def advice(line: RtuLine) -> tuple[Fault, ...]:
     return port_advice.findings(port(line.port, lease.holders(line)), machine())
 
 
-def shared(lines: Iterable[RtuLine]) -> Iterator[tuple[RtuLine, ...]]:
-    """Lines whose ports are one device under several names."""
+def shared(lines: Iterable[RtuLine]) -> Iterator[tuple[RtuLine, Fault]]:
+    """The last of lines whose ports are one device under several names, and what to say of them."""
     found: dict[str, list[RtuLine]] = {}
     for line in lines:
         found.setdefault(_leads_to(line.port) or line.port, []).append(line)
-    yield from (tuple(many) for many in found.values() if len(many) > 1)
+    for many in found.values():
+        if len(many) > 1:
+            yield many[-1], fault("meter.port_shared", many[-1].port, lines=", ".join(line.id for line in many))
 
 
 def better(line: RtuLine) -> Better | None:

@@ -100,11 +100,9 @@ def _own(setup: Setup) -> Iterator[Fault]:
 def _ports(setup: Setup) -> Iterator[Fault]:
     """Serial ports under a name that will not last, that somebody else takes, or that two lines share."""
     serial = [line for line in setup.site.buses if isinstance(line, RtuLine)]
-    for line in serial:
-        for about in ports.advice(line):
-            yield fault(about.code, f"{setup.lines[line.id]}: {line.port}", **about.params)
-    for many in ports.shared(serial):
-        yield fault("meter.port_shared", setup.lines[many[-1].id], lines=", ".join(line.id for line in many))
+    told = [(line, about) for line in serial for about in ports.advice(line)]
+    for line, about in (*told, *ports.shared(serial)):
+        yield fault(about.code, f"{setup.lines[line.id]}: {line.port}", **about.params)
 
 
 def _coarse(setup: Setup) -> Iterator[Fault]:
