@@ -32,6 +32,8 @@ FOLDER = "MRV_LOCK_DIR"
 _INSTALLED, _SHARED = Path("/run/mrv"), Path("/run/lock")
 #: How long (s) a tool waits for the agent to let go: the longest question with all its retries.
 PATIENCE = 60
+#: After so long (s) the wait is worth a word.
+_NOTICE = 2
 #: And for another tool: no longer than the agent's glance at the lock (`Lock.taken`) may look like one.
 _GLANCE = 0.5
 _LOOK = 0.05
@@ -192,21 +194,31 @@ class Tenant:
 
 
 @asynccontextmanager
-async def borrowed(line: Line, patience: float = PATIENCE) -> AsyncIterator[None]:
-    """Hold `line` within the block. Raises Refused: another tool has it, or its holder does not let go in time."""
+async def borrowed(
+    line: Line, patience: float = PATIENCE, tell: Callable[[Fault], None] = lambda _: None
+) -> AsyncIterator[None]:
+    """Hold `line` within the block. Raises Refused: another tool has it, or its holder does not let go in time.
+
+    `tell` hears once who is waited for when it takes longer than a person would think nothing of.
+    """
     lock, wanted = _locks(line)
-    await _wait(wanted, line, _GLANCE, "meter.line_borrowed")
+    await _wait(wanted, line, _GLANCE, "meter.line_borrowed", tell)
     try:
-        await _wait(lock, line, patience, "meter.line_not_lent")
+        await _wait(lock, line, patience, "meter.line_not_lent", tell)
         yield
     finally:
         lock.let_go()
         wanted.let_go()
 
 
-async def _wait(lock: Lock, line: Line, patience: float, code: str) -> None:
-    end = asyncio.get_running_loop().time() + patience
+async def _wait(lock: Lock, line: Line, patience: float, code: str, tell: Callable[[Fault], None]) -> None:
+    began, told = asyncio.get_running_loop().time(), False
     while not lock.take():
-        if asyncio.get_running_loop().time() >= end:
-            raise Refused(fault(code, line.end, pid=lock.holder(), seconds=f"{patience:g}"))
+        waited = asyncio.get_running_loop().time() - began
+        who = {"pid": lock.holder(), "seconds": f"{patience:g}"}
+        if waited >= patience:
+            raise Refused(fault(code, line.end, **who))
+        if waited >= _NOTICE and not told:
+            tell(fault("meter.line_waited_for", line.end, **who))
+            told = True
         await asyncio.sleep(_LOOK)

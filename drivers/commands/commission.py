@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     site = commission_site.load(arguments.dir)
     if arguments.again:
         arguments.meter = arguments.again
-    with Grip() as grip, Progress() as progress:
+    with Grip(tongue) as grip, Progress() as progress:
         subject = meter.of(arguments, grip, progress, library, tongue)
         progress.clear()
         bench = _bench(grip, progress, dialogue, subject, library, site)

@@ -7,6 +7,7 @@ A person is asked between questions to a meter, so the loop runs only while some
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -14,15 +15,19 @@ from typing import Any, TypeVar
 
 from drivers import lease, lines
 from drivers.bus import Bus
+from drivers.dialogue import folded
 from drivers.wiring import Line
+from mrv.errors import Fault
+from mrv.messages import sentence
 
 Result = TypeVar("Result")
 
 
 class Grip:
-    """`with Grip() as grip: grip.run(ask(grip.bus(line)))`."""
+    """`with Grip(tongue) as grip: grip.run(ask(grip.bus(line)))`. It says on stderr whom it waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, tongue: str) -> None:
+        self._tongue = tongue
         self._runner = asyncio.Runner()
         self._held: dict[Line, Bus] = {}
         self._lent: dict[str, AsyncExitStack] = {}
@@ -44,8 +49,11 @@ class Grip:
         """Have the line for ourselves until `let_go`. Raises Refused: another tool has it, or the agent keeps it."""
         if line.end not in self._lent:
             stack = AsyncExitStack()
-            self._runner.run(stack.enter_async_context(lease.borrowed(line)))
+            self._runner.run(stack.enter_async_context(lease.borrowed(line, tell=self._say)))
             self._lent[line.end] = stack
+
+    def _say(self, waits: Fault) -> None:
+        print(folded(sentence(waits, self._tongue), sys.stderr), file=sys.stderr, flush=True)
 
     def bus(self, line: Line) -> Bus:
         """The bus of `line`, borrowed; one at the same end with other settings is let go of first."""

@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     tongue, library = language(arguments.lang), meter.library(arguments)
-    with Grip() as grip, Progress() as progress:
+    with Grip(tongue) as grip, Progress() as progress:
         subject = meter.of(arguments, grip, progress, library, tongue)
         judged = _judged(grip, progress, subject, arguments.seconds, tongue)
     if arguments.json:

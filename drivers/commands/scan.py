@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     library = profiles.beside(arguments.dir)
     made = makes.chosen(library, arguments.make) if arguments.make else ()
     try:
-        with Grip() as grip, Progress() as progress:
+        with Grip(tongue) as grip, Progress() as progress:
             grip.borrow(place.line)
             noise = _listened(grip, progress, place, library, arguments.listen, tongue) if place.serial else None
             if arguments.one_by_one:

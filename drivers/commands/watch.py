@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     tongue, library = language(arguments.lang), meter.library(arguments)
-    with Grip() as grip:
+    with Grip(tongue) as grip:
         with Progress() as progress:
             subjects = meter.several(arguments, grip, progress, library, tongue)
         seen = [Watched(subject) for subject in subjects]

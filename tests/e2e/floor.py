@@ -13,6 +13,7 @@ its meter's is wrong, whenever it was made.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from wiretap import PtyTap, TcpTap, functions_of_rtu, functions_of_tcp
 
 from mrv import leaf
 from mrv.reading import Gap, Reading
+from tests.tool.test_newcomer import SITE
 from tests.tool.test_newcomer import site as site_folder
 
 BIN = Path(sys.executable).parent
@@ -103,7 +105,8 @@ class Floor:
         for process in self.running:
             if process.poll() is None:
                 process.kill()
-                process.communicate()
+            with process:  # closes its pipes
+                pass
 
     # -- the site ---------------------------------------------------------------------------------------------
 
@@ -127,6 +130,28 @@ class Floor:
         for name in METERS:
             code, out, err = self.commission(name)
             assert code == 1, out + err  # provisional: nobody held a clamp
+
+    def wired(self, *names: str) -> None:
+        """These meters in site.yaml (default: all), as if they had been commissioned."""
+        path = self.site / "site.yaml"
+        lines = [
+            f"  - {{id: usb, kind: rtu, port: {self.ends['usb'][0]}, baud: {BAUD}}}",
+            f"  - {{id: box, kind: rtu-over-tcp, host: 127.0.0.1, port: {self._port('box')}, baud: {BAUD}}}",
+            f"  - {{id: lan, kind: tcp, host: 127.0.0.1, port: {self._port('lan')}}}",
+        ]
+        meters = [
+            f"  - {{id: {name}, point: {name.replace('machine', 'M')}, bus: {line}, unit: {unit}, "
+            f"profile: eastron_sdm630, every: {EVERY}}}"
+            for name, (line, unit, _) in METERS.items()
+            if name in (names or METERS)
+        ]
+        text = SITE
+        for section, entries in (("buses", lines), ("meters", meters)):
+            text = re.sub(rf"^{section}: \[\].*$", "\n".join((f"{section}:", *entries)), text, flags=re.MULTILINE)
+        path.write_text(text)
+
+    def _port(self, line: str) -> str:
+        return self.ends[line][0].partition(":")[2]
 
     def leaves(self) -> list[Reading | Gap]:
         """What the agent has written down so far, in order."""
