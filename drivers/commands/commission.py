@@ -216,7 +216,8 @@ def _tell(bench: Bench, candidate: Candidate) -> None:
     """Everything the meter says under the choice, with its marks, before anybody compares."""
     judged = probe.judged(commission_bench.take(bench, candidate, (*candidate.profile.read, *TELLING)))
     bench.dialogue.warn(*bench.run(identify.unmet(Interview(bench.bus(), bench.unit), candidate)))
-    bench.dialogue.say("reads_as", profile=candidate.profile.id, status=candidate.profile.status)
+    status = text(f"tool.status_{candidate.profile.status}", bench.dialogue.tongue)
+    bench.dialogue.say("reads_as", profile=candidate.profile.id, status=status)
     probing.table(candidate, judged, bench.dialogue.tongue, raw=False, out=sys.stderr)
     for found in probing.notes(judged):
         bench.dialogue.warn(found)

@@ -83,10 +83,19 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[object]], out: TextIO |
             print("\t".join(map(str, row)), file=out)
         return
     from rich.console import Console
+
+    Console(file=out).print(drawn(columns, rows))
+
+
+def drawn(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
+    """A table for a terminal: as narrow as it can be, and where that is not enough folded, never cut short."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))  # not markup: some of it is a meter's words
-    Console(file=out).print(table)
+    return table

@@ -78,7 +78,8 @@ def _print(subject: Subject, judged: Judged, tongue: str, *, raw: bool) -> None:
     how = "identified" if subject.candidate.identified else "plausible"
     print(f"{subject.line.end} unit {subject.unit}: {profile.maker} {subject.candidate.model or profile.models[0]}")
     said = text(f"tool.how_{how}", tongue, count=str(len(subject.candidates)))
-    print(f"{profile.id} ({profile.status}, {said}){f', {subject.serial}' if subject.serial else ''}")
+    status = text(f"tool.status_{profile.status}", tongue)
+    print(f"{profile.id} ({status}, {said}){f', {subject.serial}' if subject.serial else ''}")
     table(subject.candidate, judged, tongue, raw=raw)
     for found in notes(judged):
         print(folded(sentence(found, tongue), sys.stdout))

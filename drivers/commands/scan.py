@@ -243,7 +243,7 @@ def _say(message: str, tongue: str, **params: object) -> None:
 
 
 def _print(place: Where, result: Result, met: Sequence[Met], faults: Sequence[Fault], tongue: str) -> None:
-    told = met or [Met(found, ()) for found in result.found]
+    told = sorted(met or [Met(found, ()) for found in result.found], key=lambda one: one.found)
     if told:
         show(headed(_COLUMNS, tongue), [_row(one, tongue) for one in told])
     for found in faults:
@@ -260,7 +260,8 @@ def _print(place: Where, result: Result, met: Sequence[Met], faults: Sequence[Fa
             time=spelled(scan_plan.eta(result.stopped_early)),
         )
     if told:
-        _say("scan_next", tongue, line=place.line.end, options=_options(told[0], place))
+        end, options = place.line.end, _options(told[0], place)
+        print(text("tool.scan_next", tongue, line=end, options=options), file=sys.stderr)  # whole, to be copied
 
 
 def _needs(made: Sequence[Profile], tongue: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from drivers.bus import Bus
 from drivers.commands import meter, watched
-from drivers.commands.common import command, emit_line, headed, language
+from drivers.commands.common import command, drawn, emit_line, headed, language
 from drivers.commands.grip import Grip
 from drivers.commands.progress import Progress
 from drivers.commands.watched import Watched
@@ -84,12 +84,8 @@ def _screen(tongue: str, *, as_documents: bool) -> Iterator[Screen]:
 
 def _drawn(seen: Sequence[Watched], tongue: str) -> Any:
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
     columns, rows = watched.one(seen[0], tongue) if len(seen) == 1 else watched.all_of(seen)
-    table = Table(*headed(columns, tongue))
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
     notes = [Text(note) for one in seen for note in watched.notes(one, tongue)]
-    return Group(table, *notes)
+    return Group(drawn(headed(columns, tongue), rows), *notes)

@@ -9,6 +9,7 @@ mrv-meter scan roof --dir /etc/mrv-agent the line `roof` of that site
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -84,8 +85,8 @@ def of(arguments: argparse.Namespace) -> Where:
     known = {entry.get("id"): entry for entry in lines(arguments.dir)}
     if arguments.line in known:
         return Where(_converted(known[arguments.line], arguments.line), speed_known=True, in_site=True)
-    if arguments.line.startswith("/"):
-        line: Line = RtuLine(id=UNNAMED, port=arguments.line, **_speed(arguments))
+    if "/" in arguments.line:
+        line: Line = RtuLine(id=UNNAMED, port=os.path.abspath(arguments.line), **_speed(arguments))  # noqa: PTH100 - links stay
         return _found(line, arguments, known.values())
     host, _, port = arguments.line.rpartition(":") if ":" in arguments.line else (arguments.line, "", "502")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536 or ("." not in host and known and not port):

@@ -51,7 +51,7 @@ def test_a_person_is_asked_again_with_the_reason() -> None:
     out = io.StringIO()
     dialogue = Dialogue({}, "vi", out=out, read=typing("Máy lạnh", "may-lanh-1"))
     assert dialogue.ask("meter", meter_id) == "may-lanh-1"
-    assert "không phải là tên đồng hồ" in out.getvalue()
+    assert "không phải là tên công tơ" in out.getvalue()
 
 
 def test_enter_takes_what_is_offered_and_the_end_of_stdin_too() -> None:
