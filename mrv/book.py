@@ -53,6 +53,8 @@ class Judgement:
     findings: tuple[Fault, ...]
     terms: tuple[Terms, ...] = ()
     uncompared: tuple[tuple[str, str], ...] = ()
+    #: The leaves that say what steps of the counters were taken for, as the site wrote them.
+    decisions: tuple[MeterEvent, ...] = ()
 
 
 class Book:
@@ -263,6 +265,7 @@ class Book:
             findings=self.open_findings,
             terms=tuple(self._terms({summary.config, *(usage.config for usage in usages)})),
             uncompared=tuple(self._account.uncompared(summary.start, summary.end)),
+            decisions=tuple(self._decisions),
         )
         if self._account.replaying or self._believable(summary):
             self._advance(summary, judgement.usages)

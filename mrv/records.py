@@ -195,8 +195,41 @@ class Exchange(Record, frozen=True, kw_only=True, tag="exchange"):
             yield (("installed", "at"), "records.exchange_backwards", {"removed": self.removed.at})
         if self.removed.serial == self.installed.serial:
             yield (("installed", "serial"), "records.exchange_same_serial", {"serial": self.removed.serial})
-        for name in sorted(self.removed.registers.keys() ^ self.installed.registers.keys()):
-            yield ((), "records.exchange_one_sided", {"register": name})
+        yield from _both_sides(self.removed.registers, self.installed.registers)
+
+
+class Stood(Part, frozen=True, kw_only=True):
+    """Where the registers of a meter stood at an instant, in native counts, as the log has them."""
+
+    at: Instant
+    registers: Annotated[dict[str, Decimal], msgspec.Meta(min_length=1)]
+
+    def check(self) -> Iterator[Complaint]:
+        yield from _registers(self.registers)
+
+
+class Hold(Record, frozen=True, kw_only=True, tag="hold"):
+    """What a named person decides of held registers: what lies between two readings is energy, or nobody knows.
+
+    `before` and `after` are the two readings of the log on both sides of what was examined. `energy`: the difference
+    is real and counts; `lost`: it is no energy, and what flowed meanwhile is lost. Either way the meter counts again
+    from `after` on.
+    """
+
+    point: PointId
+    meter: MeterId
+    decision: Literal["energy", "lost"]
+    before: Stood
+    after: Stood
+    reason: Text
+    document: Digest
+
+    def check(self) -> Iterator[Complaint]:
+        yield from (*_correction(self), *_span(self.before.at, self.after.at, ("after", "at")))
+        yield from _both_sides(self.before.registers, self.after.registers)
+        for name in sorted(self.before.registers.keys() & self.after.registers.keys()):
+            if self.decision == "energy" and self.after.registers[name] < self.before.registers[name]:
+                yield (("after", "registers", name), "records.hold_backwards", {"register": name})
 
 
 class SpotReading(Record, frozen=True, kw_only=True, tag="spot_reading"):
@@ -276,6 +309,7 @@ AnyRecord = (
     | Manual
     | IntegrityCheck
     | Exchange
+    | Hold
     | SpotReading
     | Certificate
     | Implementation
@@ -317,9 +351,14 @@ def _correction(record: Record) -> Iterator[Complaint]:
         yield (("why",), "records.why_missing", {})
 
 
-def _span(start: datetime, end: datetime) -> Iterator[Complaint]:
+def _span(start: datetime, end: datetime, path: strict.Path = ("end",)) -> Iterator[Complaint]:
     if end <= start:
-        yield (("end",), "records.span_backwards", {"start": start.isoformat()})
+        yield (path, "records.span_backwards", {"start": start.isoformat()})
+
+
+def _both_sides(one: dict[str, Decimal], other: dict[str, Decimal]) -> Iterator[Complaint]:
+    for name in sorted(one.keys() ^ other.keys()):
+        yield ((), "records.one_sided", {"register": name})
 
 
 def _amount(value: Decimal, unit: str) -> Iterator[Complaint]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import schema_walk
 
-from mrv import leaf, plan, records
+from mrv import events, leaf, plan, records
 from mrv.binding import BoundMeter, Settings
 from mrv.crediting.sealed import Evidence, Sealed
-from mrv.leaf import Usage, UsedRegister
+from mrv.leaf import MeterEvent, Usage, UsedRegister
 from mrv.methodology import catalogue
 from mrv.number import exact_difference
 from mrv.period import in_ms
 from mrv.plan.versions import ApprovedPlan
 from mrv.profile import MEASURANDS
+from mrv.reading import ClockState
 
 CASES = Path(__file__).resolve().parent / "cases"
 
@@ -36,12 +38,16 @@ def ms(text: Any) -> int:
 
 
 def sealed(meters: dict[str, BoundMeter], entry: dict[str, Any]) -> Sealed:
-    """One usage: `from`, `to`, where registers stood (`opened`, `closed`) and their openings and closings."""
+    """One usage: `from`, `to`, where registers stood (`opened`, `closed`) and their openings and closings.
+
+    `steps` are decisions of mrv.counter: verdict, why, from, to, and the registers `before` and `after`. What they moved
+    a register by is no energy, unless only the ratio changed.
+    """
     start, end = ms(entry["from"]), ms(entry["to"])
+    steps = entry.get("steps", [])
+    apart = [one for one in steps if one["verdict"] != "ratio"]
     registers = {
-        MEASURANDS[name].obis: UsedRegister(
-            opening=str(found[0]), closing=str(found[1]), used=str(exact_difference(str(found[1]), str(found[0])))
-        )
+        MEASURANDS[name].obis: _register(found, [(one["before"][name], one["after"][name]) for one in apart])
         for name, found in entry.items()
         if name in MEASURANDS
     }
@@ -58,8 +64,44 @@ def sealed(meters: dict[str, BoundMeter], entry: dict[str, Any]) -> Sealed:
         closed=ms(entry.get("closed", entry["to"])),
         registers=registers,
         flags=tuple(entry.get("flags", ())),
+        lost=sum(ms(one["to"]) - ms(one["from"]) for one in apart),
+        holds={why: ms(since) for why, since in entry.get("holds", {}).items()},
     )
-    return Sealed(usage=usage, bound=meters[entry["meter"]], digest=leaf.digest(leaf.encode(usage)))
+    decisions = tuple(_decision(usage, one) for one in steps)
+    bound = meters[entry["meter"]]
+    return Sealed(usage=usage, bound=bound, digest=leaf.digest(leaf.encode(usage)), decisions=decisions)
+
+
+def _register(found: list[str], jumps: list[tuple[str, str]]) -> UsedRegister:
+    moved = exact_difference(str(found[1]), str(found[0]))
+    jumped = sum((exact_difference(str(after), str(before)) for before, after in jumps), Decimal(0))
+    return UsedRegister(
+        opening=str(found[0]), closing=str(found[1]), used=str(moved - jumped), jumped=str(jumped) if jumps else None
+    )
+
+
+def _decision(usage: Usage, step: dict[str, Any]) -> MeterEvent:
+    sides = {
+        f"{side}.{MEASURANDS[name].obis}": str(value)
+        for side in ("before", "after")
+        for name, value in step[side].items()
+    }
+    said = {
+        "verdict": step["verdict"],
+        "why": step.get("why", ""),
+        "from": str(ms(step["from"])),
+        "to": str(ms(step["to"])),
+    }
+    return MeterEvent(
+        boot=1,
+        boottime=1,
+        ts=usage.end,
+        clock=ClockState.SYNCHRONISED,
+        meter=usage.meter,
+        config=0,
+        event=events.DECISION,
+        details=said | sides,
+    )
 
 
 def bound(entry: dict[str, Any]) -> BoundMeter:

@@ -137,7 +137,12 @@ def _sealed(audited: Report, start: int, end: int) -> Iterator[Sealed]:
         }
         for usage in judgement.usages:
             if (key := (usage.config, usage.meter)) in bound:
-                yield Sealed(usage=usage, bound=bound[key], digest=leaf.digest(leaf.encode(usage)))
+                yield Sealed(
+                    usage=usage,
+                    bound=bound[key],
+                    digest=leaf.digest(leaf.encode(usage)),
+                    decisions=tuple(one for one in judgement.decisions if (one.config, one.meter) == key),
+                )
 
 
 def _differences(says: dict[str, Any], again: Crediting, path: str) -> Iterator[Fault]:

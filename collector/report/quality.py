@@ -12,7 +12,7 @@ import msgspec
 from collector.report.cells import Cell, Column, Page, Value
 from collector.report.frame import Frame, said
 from collector.report.material import Material
-from mrv.crediting.result import CalibrationRow, Crediting
+from mrv.crediting.result import CalibrationRow, Crediting, Event
 from mrv.journal import Entry
 from mrv.records import Explanation, IntegrityCheck, kind, papers_of
 
@@ -44,6 +44,8 @@ EVENT_COLUMNS = (
     Column(label="what", width=60, style="wrap"),
     Column(label="unit", width=8),
     Column(label="effect", width=16, style="fine"),
+    Column(label="treatment", width=34, style="wrap"),
+    Column(label="who", width=22, style="wrap", confidential=True),
     Column(label="document_sha", width=20, style="wrap"),
 )
 COMPLETE_COLUMNS = (
@@ -129,8 +131,16 @@ def events(frame: Frame) -> Page:
     for one in frame.crediting.events:
         until = frame.instant(one.end) if one.end > one.at else ""
         values: list[Value | Cell] = [frame.instant(one.at), until, one.point, one.meter, said(one.what)]
-        page.line(EVENT_COLUMNS, [*values, one.unit, one.effect, one.document or ""])
+        page.line(EVENT_COLUMNS, [*values, one.unit, one.effect, _treatment(frame, one), one.who, one.document or ""])
     return page
+
+
+def _treatment(frame: Frame, one: Event) -> str:
+    """The ledger lines that answer an event, each with what it did."""
+    lines = {line.number: line for line in frame.crediting.ledger}
+    return "\n".join(
+        f"{number}: {frame.first(f'kind_{lines[number].kind}')}, {lines[number].source}" for number in one.lines
+    )
 
 
 def completeness(frame: Frame) -> Page:

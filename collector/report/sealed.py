@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from collector.archive import Archive
 from collector.registry import SiteKey
 from collector.report.material import Wired
-from mrv import leaf
+from mrv import events, leaf
 from mrv.binding import Binding, BoundMeter
 from mrv.content import Content
 from mrv.crediting.sealed import Sealed
-from mrv.leaf import Blob, Config, Summary, Usage
+from mrv.leaf import Blob, Config, MeterEvent, Summary, Usage
 from mrv.profile import MEASURANDS, Profile
 
 #: Kinds that say what readings mean and what they added up to.
-_KINDS = ("blob", "config", "usage", "summary")
+_KINDS = ("blob", "config", "meter", "usage", "summary")
 
 
 @dataclass(slots=True)
@@ -53,6 +53,8 @@ class _Log:
     content: Content = field(default_factory=Content)
     configs: dict[int, Config] = field(default_factory=dict)
     bindings: dict[int, dict[str, BoundMeter]] = field(default_factory=dict)
+    #: Of the period that is being read.
+    decisions: list[MeterEvent] = field(default_factory=list)
 
     def walk(self) -> None:
         waiting: list[tuple[int, bytes]] = []
@@ -73,6 +75,9 @@ class _Log:
                 if index in self.admitted:
                     self._take(waiting)
                 waiting.clear()
+                self.decisions.clear()
+            case MeterEvent(event=events.DECISION):
+                self.decisions.append(fact)
             case Blob():
                 self.content.add(fact)
             case Config():
@@ -84,7 +89,8 @@ class _Log:
             bound = self.bindings.get(usage.config, {}).get(usage.meter) if isinstance(usage, Usage) else None
             if isinstance(usage, Usage) and bound is not None:
                 digest = leaf.digest(data)
-                self.found.sealed.append(Sealed(usage=usage, bound=bound, digest=digest))
+                decisions = tuple(d for d in self.decisions if (d.config, d.meter) == (usage.config, usage.meter))
+                self.found.sealed.append(Sealed(usage=usage, bound=bound, digest=digest, decisions=decisions))
                 self.found.places[digest] = (self.origin, index)
                 self.found.counts[self.origin] = self.found.counts.get(self.origin, 0) + 1
 

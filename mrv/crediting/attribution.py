@@ -40,13 +40,13 @@ def book(
     for piece in found:
         home, since = next(((desk, start) for desk, start, end in windows if start < piece.end <= end), (None, 0))
         if home is not None and since <= piece.start:
-            _add(home, source, piece, raw=piece.kind != "exchange")
+            _add(home, source, piece, raw=not piece.added)
             continue
         parts = divided(piece, source, sealed, evidence.papers)
         if len(parts) == 1:
             crossing = _crossing(mine, source, piece, home, evidence)
             if crossing is not None:
-                _add(crossing.home, source, piece, raw=piece.kind != "exchange")
+                _add(crossing.home, source, piece, raw=not piece.added)
                 yield crossing
             continue
         for part in parts:

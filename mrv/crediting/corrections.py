@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from mrv.crediting.pieces import Piece
+from mrv.crediting.result import Kind
 from mrv.crediting.segments import Source
 from mrv.crediting.work import HOUR, ZERO, Booking, Desk, Ledger
 from mrv.errors import fault
@@ -19,22 +20,29 @@ _HOURS = units.unit("h").dimension
 _POWER_HOURS = units.unit("kWh").dimension
 
 
-def exchanges(ledger: Ledger, desk: Desk, source: Source) -> None:
-    """Energy between the last reading of a removed meter and its final one, and behind the first of the new one."""
+def added(ledger: Ledger, desk: Desk, source: Source) -> None:
+    """What papers add: energy around a signed exchange, and held registers that a person decided about."""
     for booking in desk.bookings.get(source.key, ()):
         piece = booking.piece
+        if not piece.added:
+            continue
         if piece.kind == "exchange":
-            ledger.post(
-                desk,
-                source,
-                "exchange",
-                fault("credit.exchange", source.key, meter=piece.meter, record=piece.record[:16]),
-                span=(piece.start, piece.end),
-                raw=ZERO,
-                corrected=piece.amount,
-                meter=piece.meter,
-                document=piece.document,
-            )
+            kind: Kind = "exchange"
+            reason = fault("credit.exchange", source.key, meter=piece.meter, record=piece.record[:16])
+        else:
+            kind, code = "decided", "credit.hold_lost" if piece.lost else "credit.hold_energy"
+            reason = fault(code, source.key, meter=piece.meter, record=piece.record[:16], who=piece.who)
+        ledger.post(
+            desk,
+            source,
+            kind,
+            reason,
+            span=(piece.start, piece.end),
+            raw=ZERO,
+            corrected=piece.amount,
+            meter=piece.meter,
+            document=piece.document,
+        )
 
 
 def held(ledger: Ledger, desk: Desk, source: Source) -> None:
@@ -79,7 +87,8 @@ def lost(ledger: Ledger, desk: Desk, source: Source, found: Sequence[Piece], *, 
 
     `closed`: nothing later will come to fill the end of the window.
     """
-    for start, end, ms in (*holes(found, desk.frame.window(source.item), closed=closed), *_inside(desk, source)):
+    gone = [(*hole, None) for hole in holes(found, desk.frame.window(source.item), closed=closed)]
+    for start, end, ms, document in (*gone, *_inside(desk, source)):
         most = bound(desk, source, ms)
         now = desk.value[source.key]
         if most is None:
@@ -91,14 +100,14 @@ def lost(ledger: Ledger, desk: Desk, source: Source, found: Sequence[Piece], *, 
         best = desk.lower(source.key, (now, now + most)) - now
         code = "credit.lost_bound" if best else "credit.lost_zero"
         reason = fault(code, source.key, start=shown(start), end=shown(end), hours=Fraction(ms, HOUR))
-        ledger.post(desk, source, "lost", reason, span=(start, end), raw=ZERO, corrected=best)
+        ledger.post(desk, source, "lost", reason, span=(start, end), raw=ZERO, corrected=best, document=document)
 
 
-def _inside(desk: Desk, source: Source) -> Iterator[tuple[int, int, int]]:
-    """Time within usages that no register saw, after a reset."""
+def _inside(desk: Desk, source: Source) -> Iterator[tuple[int, int, int, str | None]]:
+    """Time that no register saw, after a reset or as a person decided, with the paper of the decision."""
     for booking in desk.bookings.get(source.key, ()):
         if booking.piece.lost:
-            yield booking.piece.start, booking.piece.end, booking.piece.lost
+            yield booking.piece.start, booking.piece.end, booking.piece.lost, booking.piece.document
 
 
 def holes(found: Iterable[Piece], window: tuple[int, int], *, closed: bool) -> Iterator[tuple[int, int, int]]:

@@ -13,8 +13,9 @@ from itertools import pairwise
 from math import floor
 
 from mrv import period
-from mrv.crediting import attribution, calibration, checks, corrections, late, overview, rows
+from mrv.crediting import attribution, calibration, checks, corrections, decided, late, overview, rows
 from mrv.crediting.calibration import Link
+from mrv.crediting.decided import Rulings
 from mrv.crediting.pieces import Piece, metered, pieces
 from mrv.crediting.result import CalibrationRow, Completeness, Crediting, CrossCheck, Event, Vintage
 from mrv.crediting.sealed import Evidence, Sealed
@@ -58,6 +59,7 @@ class _Case:
         self.checks: list[CrossCheck] = []
         self._found: dict[str, tuple[Piece, ...]] = {}
         self._links: dict[str, tuple[Link, ...]] = {}
+        self._ruled: dict[str, Rulings] = {}
 
     @cached_property
     def points(self) -> dict[str, tuple[Sealed, ...]]:
@@ -75,14 +77,21 @@ class _Case:
 
     def found(self, source: Source) -> tuple[Piece, ...]:
         if source.key not in self._found:
-            mine = pieces(source, self.evidence.project, self.sealed(source.point), self.evidence.papers)
-            self._found[source.key] = mine
+            sealed, ruled = self.sealed(source.point), self.ruled(source.point)
+            self._found[source.key] = pieces(source, self.evidence.project, sealed, self.evidence.papers, ruled)
         return self._found[source.key]
+
+    def ruled(self, point: str) -> Rulings:
+        """What people decided about held registers of `point`."""
+        if point not in self._ruled:
+            self._ruled[point] = decided.rulings(point, self.sealed(point), self.evidence.papers)
+            self.findings += self._ruled[point].findings
+        return self._ruled[point]
 
     def metered(self, point: str, register: str) -> tuple[Piece, ...]:
         name = f"meter {point}:{register}"
         if name not in self._found:
-            self._found[name] = metered(register, self.sealed(point), self.evidence.papers)
+            self._found[name] = metered(register, self.sealed(point), self.evidence.papers, self.ruled(point))
         return self._found[name]
 
     def links(self, point: str) -> tuple[Link, ...]:
@@ -98,7 +107,7 @@ class _Case:
 
     def result(self) -> Crediting:
         crossings = self._book()
-        self._each(corrections.exchanges)
+        self._each(corrections.added)
         attribution.settle(self.ledger, crossings)
         self._each(corrections.held)
         for desk in self.desks:
@@ -245,7 +254,9 @@ class _Case:
         names = {point.id for frame in self.frames for point in frame.version.plan.points}
         mine = [one for point in sorted(names) for one in self.sealed(point)]
         window = self.evidence.start, self.evidence.end
-        return overview.events(mine, self.evidence.papers, self.versions, window)
+        found = overview.events(mine, self.evidence.papers, self.versions, window)
+        signs = {source.key: source.sign for frame in self.frames for source in frame.sources}
+        return overview.treated(found, self.ledger.lines, signs)
 
     def _unfit(self) -> Iterator[Fault]:
         for frame in {frame.methodology.name: frame for frame in self.frames}.values():

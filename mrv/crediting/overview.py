@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
 from mrv.crediting.corrections import holes
+from mrv.crediting.decided import side
 from mrv.crediting.pieces import Piece
-from mrv.crediting.result import Completeness, Event
+from mrv.crediting.result import Completeness, Event, Kind, Line
 from mrv.crediting.sealed import Paper, Sealed
 from mrv.crediting.segments import Frame, Source
 from mrv.crediting.work import HOUR
@@ -16,11 +19,13 @@ from mrv.errors import Fault, fault
 from mrv.number import total
 from mrv.period import in_ms as ms
 from mrv.plan.versions import Timeline
-from mrv.records import Exchange, Implementation
+from mrv.records import Exchange, Hold, Implementation
 
 #: Flags of a usage that a verifier asks about (docs/wire.md); others are routine.
 ASKED = ("backward", "rewind", "held", "rollover", "reset", "glitch", "jump", "lost")
 LONG = HOUR
+#: Corrections that answer something that happened; the others follow from certificates, ratings and bills.
+ANSWERS: frozenset[Kind] = frozenset({"held", "lost", "exchange", "decided", "straddle", "before_start"})
 
 
 def completeness(frame: Frame, source: Source, sealed: Sequence[Sealed], found: Sequence[Piece]) -> Completeness:
@@ -47,9 +52,53 @@ def events(
     sealed: Sequence[Sealed], papers: Sequence[Paper], versions: Timeline, window: tuple[int, int]
 ) -> list[Event]:
     """Everything out of the ordinary in `window`, oldest first; runs of one kind at one meter are one event."""
-    found = [*_flagged(sealed), *_gaps(sealed), *_changed(sealed), *_signed(papers), *_versions(versions)]
+    found = [*_flagged(sealed), *_steps(sealed), *_gaps(sealed), *_changed(sealed), *_signed(papers)]
+    found += _versions(versions)
     inside = [event for event in found if event.at < window[1] and event.end >= window[0]]
     return sorted(inside, key=lambda event: (event.at, event.end, event.point, event.what.code))
+
+
+def treated(found: Iterable[Event], ledger: Sequence[Line], signs: Mapping[str, int]) -> Iterator[Event]:
+    """Each event with the ledger lines that answer it: those of its point, or of all, within its time.
+
+    `signs` by source: whether what a line changes is added to its parameter or taken from it.
+    """
+    for event in found:
+        mine = [line for line in ledger if line.kind in ANSWERS and _answers(event, line)]
+        units = {line.unit for line in mine}
+        if len(units) != 1:
+            yield replace(event, lines=tuple(line.number for line in mine))
+            continue
+        effect = total(signs.get(line.source, 1) * line.delta for line in mine)
+        yield replace(event, unit=units.pop(), effect=effect, lines=tuple(line.number for line in mine))
+
+
+def _answers(event: Event, line: Line) -> bool:
+    if not event.point:
+        return line.kind in ("straddle", "before_start") and line.start < event.at < line.end
+    return line.source.startswith(f"{event.point}:") and line.start <= event.end and event.at <= line.end
+
+
+def _steps(sealed: Sequence[Sealed]) -> Iterator[Event]:
+    """Steps of a counter that nobody believed, with the two readings that a decision about them names."""
+    for one in sealed:
+        for leaf in one.decisions:
+            said = leaf.details
+            if said.get("verdict") not in ("held", "exchange", "ratio"):
+                continue
+            what = fault(
+                "credit.step",
+                one.usage.meter,
+                verdict=said["verdict"],
+                why=said.get("why", "-"),
+                before=_registers(side(leaf, "before")),
+                after=_registers(side(leaf, "after")),
+            )
+            yield _event(int(said["from"]), int(said["to"]), one, what)
+
+
+def _registers(found: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(found.items()))
 
 
 def _flagged(sealed: Sequence[Sealed]) -> Iterator[Event]:
@@ -114,14 +163,26 @@ def _signed(papers: Sequence[Paper]) -> Iterator[Event]:
                 installed=record.installed.serial,
                 who=record.who,
             )
-            yield _paper(ms(record.removed.at), ms(record.installed.at), record.point, what, record.document)
+            span = ms(record.removed.at), ms(record.installed.at)
+            yield _paper(*span, record.point, what, record.document, record.who)
+        elif isinstance(record, Hold):
+            what = fault(
+                "credit.hold_said_energy" if record.decision == "energy" else "credit.hold_said_lost",
+                record.meter,
+                before=_registers(record.before.registers),
+                after=_registers(record.after.registers),
+                reason=record.reason,
+                who=record.who,
+            )
+            span = ms(record.before.at), ms(record.after.at)
+            yield _paper(*span, record.point, what, record.document, record.who)
         elif isinstance(record, Implementation):
             end = ms(record.end) if record.end else ms(record.start)
             what = fault("credit.implementation", record.item or "", what=record.what, text=record.text, who=record.who)
-            yield _paper(ms(record.start), end, "", what, record.document)
+            yield _paper(ms(record.start), end, "", what, record.document, record.who)
 
 
-def _paper(start: int, end: int, point: str, what: Fault, document: str | None) -> Event:
+def _paper(start: int, end: int, point: str, what: Fault, document: str | None, who: str = "") -> Event:
     return Event(
         at=start,
         end=end,
@@ -131,6 +192,7 @@ def _paper(start: int, end: int, point: str, what: Fault, document: str | None) 
         unit="",
         effect=None,
         document=document,
+        who=who,
     )
 
 

@@ -12,11 +12,16 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
+from mrv.crediting.decided import Rulings
 from mrv.crediting.sealed import Paper, Sealed
 from mrv.crediting.segments import Source
+from mrv.identity import BINDING, PARTS
 from mrv.methodology import units
 from mrv.period import in_ms as ms
 from mrv.records import Exchange, Invoice, Manual, SpotReading
+
+#: Reasons to hold a meter that say no more than that it is not known who it is: a signed exchange answers them.
+WHO = frozenset({BINDING, *PARTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +31,7 @@ class Piece:
     start: int
     end: int
     amount: Fraction
-    kind: Literal["usage", "record", "exchange", "divided"]
+    kind: Literal["usage", "record", "exchange", "decided", "divided"]
     meter: str = ""
     usage: str = ""
     record: str = ""
@@ -34,33 +39,47 @@ class Piece:
     held: bool = False
     ended: bool = False
     lost: int = 0
+    #: Who decided that it counts, or that it does not.
+    who: str = ""
+
+    @property
+    def added(self) -> bool:
+        """Whether papers add it to what usages say: it is a line of the ledger, not part of the raw value."""
+        return self.kind in ("exchange", "decided")
 
 
-def pieces(source: Source, project: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> tuple[Piece, ...]:
+def pieces(
+    source: Source, project: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ruled: Rulings
+) -> tuple[Piece, ...]:
     """Everything known of `source`, in order of time; `sealed` are the usages of its point, in that order."""
     if source.terms.manual or source.terms.chosen == "A":
         return tuple(sorted(_manual(source, project, papers), key=_when))
     if source.terms.chosen == "B":
         return tuple(sorted(_invoiced(source, papers), key=_when))
-    return metered(source.register, sealed, papers)
+    return metered(source.register, sealed, papers, ruled)
 
 
-def metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> tuple[Piece, ...]:
+def metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ruled: Rulings) -> tuple[Piece, ...]:
     """What the meters of one point counted of `register`; `sealed` are its usages in order of time."""
-    return tuple(sorted((*_metered(register, sealed, papers), *_exchanged(register, sealed, papers)), key=_when))
+    found = (
+        *_metered(register, sealed, papers, ruled),
+        *_exchanged(register, sealed, papers),
+        *_decided(register, sealed, ruled),
+    )
+    return tuple(sorted(found, key=_when))
 
 
 def _when(piece: Piece) -> tuple[int, int, str]:
     return piece.start, piece.end, piece.usage or piece.record
 
 
-def _metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> Iterator[Piece]:
-    unsigned = _unsigned(sealed, papers)
+def _metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ruled: Rulings) -> Iterator[Piece]:
+    held = _held(register, sealed, papers, ruled)
     for one in sealed:
         usage, energy = one.usage, one.energy(register)
         if energy is None or usage.opened is None or usage.closed is None:
             continue
-        held = "held" in usage.flags and not any(_installs(paper, one) for paper in papers)
+        apart = sum(one.span for one in ruled.of(one.digest, register) if not one.counted)
         yield Piece(
             start=usage.opened,
             end=usage.closed,
@@ -68,19 +87,62 @@ def _metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -
             kind="usage",
             meter=usage.meter,
             usage=one.digest,
-            held=held or one.identity in unsigned,
+            held=one.digest in held,
             ended="ended" in usage.flags,
-            lost=usage.lost,
+            lost=usage.lost if one.digest in held else usage.lost - apart,
         )
 
 
-def _unsigned(sealed: Sequence[Sealed], papers: Sequence[Paper]) -> set[tuple[str, str]]:
-    """Instruments that took another's place without a signed exchange: what they count is held."""
+def _held(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ruled: Rulings) -> set[str]:
+    """Usages that nobody signed for: held by the log, or of an instrument that took another's place."""
+    unsigned = _unsigned(register, sealed, papers, ruled)
+    first: dict[tuple[str, str], int] = {}
+    found = set()
+    for one in sealed:
+        known = first.setdefault(one.identity, one.usage.end)
+        waits = "held" in one.usage.flags and one.digest not in ruled.released
+        if one.identity in unsigned or (waits and not (_from_the_first(one, known) and _signed(one, papers))):
+            found.add(one.digest)
+    return found
+
+
+def _from_the_first(one: Sealed, known: int) -> bool:
+    """Whether `one` is held only for who the meter is, and from its first period on, which ended at `known`."""
+    return all(reason in WHO and since < known for reason, since in one.usage.holds.items())
+
+
+def _unsigned(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ruled: Rulings) -> set[tuple[str, str]]:
+    """Instruments that took another's place without a signed exchange or decision: what they count is held."""
+    between = {(one.record.meter, one.end) for one in ruled.of("", register)}
     return {
         after.identity
         for before, after in pairwise(sealed)
-        if before.identity != after.identity and not any(_installs(paper, after) for paper in papers)
+        if before.identity != after.identity
+        and not _signed(after, papers)
+        and (after.bound.meter, after.usage.opened) not in between
     }
+
+
+def _signed(one: Sealed, papers: Sequence[Paper]) -> bool:
+    return any(_installs(paper, one) for paper in papers)
+
+
+def _decided(register: str, sealed: Sequence[Sealed], ruled: Rulings) -> Iterator[Piece]:
+    """What a person decided of held registers: a step that counts, or one that is lost."""
+    for one in (*ruled.of("", register), *(one for s in sealed for one in ruled.of(s.digest, register))):
+        if one.usage and one.usage not in ruled.released:
+            continue  # something else keeps that usage held
+        yield Piece(
+            start=one.start,
+            end=one.end,
+            amount=one.amount(register),
+            kind="decided",
+            meter=one.record.meter,
+            record=one.digest,
+            document=one.record.document,
+            lost=one.span if one.record.decision == "lost" else 0,
+            who=one.record.who,
+        )
 
 
 def _installs(paper: Paper, one: Sealed) -> bool:

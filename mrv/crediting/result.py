@@ -26,6 +26,7 @@ Kind = Literal[
     "lost",  # rule 6: energy that no register kept
     "held",  # rule 22: registers of a chain nobody has signed for
     "exchange",  # rule 22: booked back from final and first readings of a signed exchange
+    "decided",  # rules 13, 14: held registers of which a named person said that they are energy, or that they are none
     "straddle",  # rule 11: a difference that lies across a bound, booked to the lower-ER side or as documented
     "cap",  # rule 5: more than rated input times hours
     "cross_check",  # rule 18: the other option gives less
@@ -243,7 +244,10 @@ class Completeness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something a verifier asks about: at `at` (until `end`), what, its effect on the quantity, and who says so."""
+    """Something a verifier asks about: at `at` (until `end`), what, and who says so.
+
+    `lines` are the numbers of the ledger lines that treat it, `effect` what these do to the quantity in `unit`.
+    """
 
     at: int
     end: int
@@ -253,6 +257,8 @@ class Event:
     unit: str
     effect: Fraction | None
     document: str | None
+    who: str = ""
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mrv import number
 from mrv.binding import BoundMeter
-from mrv.leaf import Usage, UsedRegister
+from mrv.leaf import MeterEvent, Usage, UsedRegister
 from mrv.measurand import Measurand
 from mrv.methodology.catalogue import Methodology
 from mrv.plan.versions import ApprovedPlan
@@ -22,12 +22,14 @@ _OBIS = {measurand.name.lower(): measurand.obis for measurand in Measurand}
 class Sealed:
     """One usage leaf of an admitted summary.
 
-    `digest` is the SHA-256 of the leaf, `bound` the meter in the binding of the config the usage names.
+    `digest` is the SHA-256 of the leaf, `bound` the meter in the binding of the config the usage names, `decisions` the
+    `meter` leaves before it that say what steps of its counters were taken for (mrv.events).
     """
 
     usage: Usage
     bound: BoundMeter
     digest: str
+    decisions: tuple[MeterEvent, ...] = ()
 
     @property
     def identity(self) -> tuple[str, str]:

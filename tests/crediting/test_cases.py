@@ -42,6 +42,7 @@ def test_case(name: str) -> None:
     for key, value in expected.get("corrected", {}).items():
         assert _monitored(found, key) == exact(value), key
     assert [line.kind for line in found.ledger] == expected.get("ledger", [])
+    assert [one.code for one in found.findings] == expected.get("findings", [])
     for why, value in expected.get("wrong", {}).items():
         assert exact(value) not in _all_values(found), f"the wrong way: {why}"
     _sound(found)

@@ -144,7 +144,7 @@ def test_a_record_is_named_by_the_digest_of_its_canonical_bytes() -> None:
         ("due: 2028-03-20", "due: 2026-03-20", "records.due_before_done"),
         ('serial: "2"', 'serial: "1"', "records.exchange_same_serial"),
         ("08:20:00", "07:20:00", "records.exchange_backwards"),
-        ("{active_energy_import: 0.4}", "{active_energy_export: 0.4}", "records.exchange_one_sided"),
+        ("{active_energy_import: 0.4}", "{active_energy_export: 0.4}", "records.one_sided"),
         ("text: the invoice", f"corrects: {SHA}\n  text: the invoice", "records.why_missing"),
         ("value: 12345.6", "value: 1e99", "records.number_too_long"),
         (f"sha256: {SHA}", "sha256: none", "config.out_of_range"),
