@@ -40,8 +40,8 @@ def ms(text: Any) -> int:
 def sealed(meters: dict[str, BoundMeter], entry: dict[str, Any]) -> Sealed:
     """One usage: `from`, `to`, where registers stood (`opened`, `closed`) and their openings and closings.
 
-    `steps` are decisions of mrv.counter: verdict, why, from, to, and the registers `before` and `after`. What they moved
-    a register by is no energy, unless only the ratio changed.
+    `steps` are decisions of mrv.counter: verdict, why, from, to, and the registers `before` and `after`. What they
+    moved a register by is no energy, unless only the ratio changed.
     """
     start, end = ms(entry["from"]), ms(entry["to"])
     steps = entry.get("steps", [])

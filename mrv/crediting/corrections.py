@@ -12,7 +12,7 @@ from mrv.crediting.pieces import Piece
 from mrv.crediting.result import Kind
 from mrv.crediting.segments import Source
 from mrv.crediting.work import HOUR, ZERO, Booking, Desk, Ledger
-from mrv.errors import fault
+from mrv.errors import Fault, fault
 from mrv.methodology import units
 from mrv.period import shown
 
@@ -21,17 +21,12 @@ _POWER_HOURS = units.unit("kWh").dimension
 
 
 def added(ledger: Ledger, desk: Desk, source: Source) -> None:
-    """What papers add: energy around a signed exchange, and held registers that a person decided about."""
+    """What comes on top of usages: around a signed exchange, over a step a person decided, where a register ran on."""
     for booking in desk.bookings.get(source.key, ()):
         piece = booking.piece
         if not piece.added:
             continue
-        if piece.kind == "exchange":
-            kind: Kind = "exchange"
-            reason = fault("credit.exchange", source.key, meter=piece.meter, record=piece.record[:16])
-        else:
-            kind, code = "decided", "credit.hold_lost" if piece.lost else "credit.hold_energy"
-            reason = fault(code, source.key, meter=piece.meter, record=piece.record[:16], who=piece.who)
+        kind, reason = _added(piece, source)
         ledger.post(
             desk,
             source,
@@ -43,6 +38,16 @@ def added(ledger: Ledger, desk: Desk, source: Source) -> None:
             meter=piece.meter,
             document=piece.document,
         )
+
+
+def _added(piece: Piece, source: Source) -> tuple[Kind, Fault]:
+    said = {"meter": piece.meter, "record": piece.record[:16]}
+    if piece.kind == "ran_on":
+        return "ran_on", fault("credit.ran_on", source.key, meter=piece.meter)
+    if piece.kind == "exchange":
+        return "exchange", fault("credit.exchange", source.key, **said)
+    code = "credit.hold_lost" if piece.lost else "credit.hold_energy"
+    return "decided", fault(code, source.key, **said, who=piece.who)
 
 
 def held(ledger: Ledger, desk: Desk, source: Source) -> None:

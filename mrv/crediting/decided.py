@@ -72,8 +72,11 @@ class Rulings:
 NONE = Rulings()
 
 
-def rulings(point: str, sealed: Sequence[Sealed], papers: Iterable[Paper]) -> Rulings:
-    """What the papers decide about `sealed`, the usages of `point` in order of time."""
+def rulings(point: str, sealed: Sequence[Sealed], papers: Iterable[Paper], rated: Fraction | None = None) -> Rulings:
+    """What the papers decide about `sealed`, the usages of `point` in order of time.
+
+    `rated` (kW) is what the plan says of the point: energy beyond it is believed, and said.
+    """
     accepted: list[Ruling] = []
     findings: list[Fault] = []
     for paper in papers:
@@ -89,6 +92,7 @@ def rulings(point: str, sealed: Sequence[Sealed], papers: Iterable[Paper]) -> Ru
             findings.append(found)
         else:
             accepted.append(found)
+            findings += _beyond(found, rated)
     released = frozenset(_released(sealed, accepted))
     return Rulings(accepted=tuple(accepted), released=released, findings=tuple(findings))
 
@@ -192,6 +196,18 @@ def _possible(found: Ruling, sealed: Iterable[Sealed]) -> Ruling | Fault:
                 "credit.hold_impossible", found.record.meter, record=found.digest[:16], register=name, **figures
             )
     return found
+
+
+def _beyond(found: Ruling, rated: Fraction | None) -> Iterator[Fault]:
+    if rated is None or found.record.decision != "energy":
+        return
+    most = rated * found.span / HOUR
+    for name, energy in found.energy.items():
+        if energy > most:
+            said = {"found": energy, "most": most}
+            yield fault(
+                "credit.hold_beyond_rating", found.record.meter, record=found.digest[:16], register=name, **said
+            )
 
 
 def _coarseness(record: Hold, name: str) -> Fraction:

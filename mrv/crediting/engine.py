@@ -22,12 +22,13 @@ from mrv.crediting.sealed import Evidence, Sealed
 from mrv.crediting.segments import Source, frames
 from mrv.crediting.work import HOUR, ZERO, Desk, Ledger, Undefined, dimensionless
 from mrv.errors import BadInput, Fault, fault, raise_all
-from mrv.methodology import fit
+from mrv.methodology import fit, units
 from mrv.number import total
 from mrv.plan.lacking import lacking
 from mrv.plan.versions import timeline
 
 TONNE = 1000
+KW = units.unit("kW").factor
 #: A spreadsheet's doubles may fall on the other side of a whole tonne within this (t).
 NEAR = Fraction(1, 1_000_000)
 
@@ -84,7 +85,9 @@ class _Case:
     def ruled(self, point: str) -> Rulings:
         """What people decided about held registers of `point`."""
         if point not in self._ruled:
-            self._ruled[point] = decided.rulings(point, self.sealed(point), self.evidence.papers)
+            known = self.frames[-1].point(point)
+            rated = known.rated.power.coherent / KW if known and known.rated else None
+            self._ruled[point] = decided.rulings(point, self.sealed(point), self.evidence.papers, rated)
             self.findings += self._ruled[point].findings
         return self._ruled[point]
 

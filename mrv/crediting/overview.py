@@ -25,7 +25,7 @@ from mrv.records import Exchange, Hold, Implementation
 ASKED = ("backward", "rewind", "held", "rollover", "reset", "glitch", "jump", "lost")
 LONG = HOUR
 #: Corrections that answer something that happened; the others follow from certificates, ratings and bills.
-ANSWERS: frozenset[Kind] = frozenset({"held", "lost", "exchange", "decided", "straddle", "before_start"})
+ANSWERS: frozenset[Kind] = frozenset({"held", "lost", "exchange", "decided", "ran_on", "straddle", "before_start"})
 
 
 def completeness(frame: Frame, source: Source, sealed: Sequence[Sealed], found: Sequence[Piece]) -> Completeness:

@@ -16,6 +16,7 @@ from mrv.crediting.decided import Rulings
 from mrv.crediting.sealed import Paper, Sealed
 from mrv.crediting.segments import Source
 from mrv.identity import BINDING, PARTS
+from mrv.limits import HOUR, limits
 from mrv.methodology import units
 from mrv.period import in_ms as ms
 from mrv.records import Exchange, Invoice, Manual, SpotReading
@@ -31,7 +32,7 @@ class Piece:
     start: int
     end: int
     amount: Fraction
-    kind: Literal["usage", "record", "exchange", "decided", "divided"]
+    kind: Literal["usage", "record", "exchange", "decided", "ran_on", "divided"]
     meter: str = ""
     usage: str = ""
     record: str = ""
@@ -44,8 +45,8 @@ class Piece:
 
     @property
     def added(self) -> bool:
-        """Whether papers add it to what usages say: it is a line of the ledger, not part of the raw value."""
-        return self.kind in ("exchange", "decided")
+        """Whether it comes on top of what usages say: it is a line of the ledger, not part of the raw value."""
+        return self.kind in ("exchange", "decided", "ran_on")
 
 
 def pieces(
@@ -65,6 +66,7 @@ def metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ru
         *_metered(register, sealed, papers, ruled),
         *_exchanged(register, sealed, papers),
         *_decided(register, sealed, ruled),
+        *_ran_on(register, sealed),
     )
     return tuple(sorted(found, key=_when))
 
@@ -183,6 +185,26 @@ def _exchanged(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper])
                     record=signed[-1].digest,
                     document=record.document,
                 )
+
+
+def _ran_on(register: str, sealed: Sequence[Sealed]) -> Iterator[Piece]:
+    """Between two chains of one instrument (a new key, another polling interval) its register ran on, if it can have.
+
+    It has to be known by its serial number, read by one profile under one ratio, and held on neither side.
+    """
+    for before, after in pairwise(sealed):
+        closed, opened = before.usage.closed, after.usage.opened
+        same = before.identity == after.identity and before.bound.serial is not None
+        same = same and (before.bound.profile, before.bound.settings) == (after.bound.profile, after.bound.settings)
+        if not same or closed is None or opened is None or closed >= opened:
+            continue
+        old, new = before.stands(register), after.stands(register)
+        if old is None or new is None or any("held" in one.usage.flags for one in (before, after)):
+            continue
+        amount = (new[0] - old[1]) * after.bound.settings.factor
+        power = limits(None, after.bound.settings, after.bound.every).power
+        if 0 <= amount <= power * (opened - closed + after.bound.every * 1000) / HOUR:
+            yield Piece(start=closed, end=opened, amount=amount, kind="ran_on", meter=after.bound.meter)
 
 
 def _manual(source: Source, project: str, papers: Sequence[Paper]) -> Iterator[Piece]:

@@ -27,6 +27,7 @@ Kind = Literal[
     "held",  # rule 22: registers of a chain nobody has signed for
     "exchange",  # rule 22: booked back from final and first readings of a signed exchange
     "decided",  # rules 13, 14: held registers of which a named person said that they are energy, or that they are none
+    "ran_on",  # rule 6: one instrument's register between two chains of it, which no usage contains
     "straddle",  # rule 11: a difference that lies across a bound, booked to the lower-ER side or as documented
     "cap",  # rule 5: more than rated input times hours
     "cross_check",  # rule 18: the other option gives less
