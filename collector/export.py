@@ -33,7 +33,6 @@ from mrv.manifest import (
     Manifest,
     entries_name,
 )
-from mrv.records import papers_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +72,7 @@ def write(
     if head.note is None:
         raise Refused(fault("collector.nothing_held", head.origin))
     try:
-        if folder.exists() and any(folder.iterdir()):
-            raise Refused(fault("collector.folder_in_use", str(folder)))
+        unused(folder)
         for name in (CHECKPOINTS, ENTRIES):
             (folder / name).mkdir(parents=True, exist_ok=True)
         for number, chunk in enumerate(_chunks(archive.leaves(head.origin, 0, head.size))):
@@ -91,6 +89,12 @@ def write(
         raise Unavailable(fault("collector.export_failed", str(folder), problem=error)) from error
 
 
+def unused(folder: Path) -> None:
+    """Raises Refused for a folder that holds something."""
+    if folder.exists() and any(folder.iterdir()):
+        raise Refused(fault("collector.folder_in_use", str(folder)))
+
+
 def _write_papers(papers: Papers, folder: Path) -> None:
     if not papers.journal:
         return
@@ -99,8 +103,7 @@ def _write_papers(papers: Papers, folder: Path) -> None:
         (folder / name).mkdir()
     for digest, body in papers.plans:
         (folder / PLANS / digest).write_bytes(body)
-    entered = journal.read(papers.journal, papers.site).entries
-    for name in sorted({name for one in entered for name in papers_of(one.record)}):
+    for name in sorted(journal.read(papers.journal, papers.site).papers):
         if (paper := find(papers.kept, name)) is not None:
             shutil.copyfile(paper, folder / DOCUMENTS / name)
 

@@ -20,6 +20,7 @@ from collector.journal import append
 from collector.schema import APPROVALS, CHANGES, KEYS, SITES
 from link.writer import Transactions
 from mrv.audit import Approvals
+from mrv.journal import COMPARED
 from mrv.period import shown
 
 
@@ -110,7 +111,7 @@ class Registry:
         """Who compared which methodology with its approved text, by digest; the first comparison counts."""
         found: dict[str, dict[str, str]] = {}
         for row in self.changes(""):
-            if row.what == "compared":
+            if row.what == COMPARED:
                 detail = json.loads(row.detail)
                 found.setdefault(detail["digest"], detail | {"recorded": shown(row.at), "by": row.who})
         return found
@@ -126,15 +127,17 @@ class Registry:
 
     def apply(self, site: str, changes: Sequence[Change], *, who: str, at: int) -> Future[None]:
         """Make `changes` and log each, in one transaction; what concerns no site (the office's own certificates) has no
-        journal. The future raises link.errors.Forbidden on a conflict."""
+        journal, but a comparison is every site's. The future raises link.errors.Forbidden on a conflict."""
 
         def job(connection: Connection) -> None:
             for change in changes:
                 _make(connection, change)
                 words = json.dumps(change.detail, sort_keys=True)
                 connection.execute(insert(CHANGES).values(at=at, who=who, what=change.what, site=site, detail=words))
-                if connection.execute(select(SITES).where(SITES.c.site == site)).first() is not None:
-                    append(connection, site, at=at, by=who, what=change.what, detail=change.detail)
+                for journal in _journals(connection, change, site):
+                    append(connection, journal, at=at, by=who, what=change.what, detail=change.detail)
+                if change.what == "enrolled":
+                    _tell_compared(connection, site, at)
 
         return self._database.write(job)
 
@@ -143,7 +146,7 @@ class Registry:
 
 
 def _make(connection: Connection, change: Change) -> None:
-    if change.what in ("certificate", "profile", "methodology", "compared"):
+    if change.what in ("certificate", "profile", "methodology", COMPARED):
         return  # the line in the log is all of it
     if change.what == "close":
         closing = update(KEYS).where(KEYS.c.origin == change.values["origin"], KEYS.c.last_size.is_(None))
@@ -151,6 +154,20 @@ def _make(connection: Connection, change: Change) -> None:
         return
     table = {"enrolled": SITES, "key": KEYS, "approve": APPROVALS}[change.what]
     connection.execute(insert(table).values(change.values))
+
+
+def _journals(connection: Connection, change: Change, site: str) -> Sequence[str]:
+    """The sites whose journal carries `change`: its own, or all where a methodology was compared."""
+    query = select(SITES.c.site).order_by(SITES.c.site)
+    rows = connection.execute(query if change.what == COMPARED else query.where(SITES.c.site == site)).all()
+    return [row.site for row in rows]
+
+
+def _tell_compared(connection: Connection, site: str, at: int) -> None:
+    """What was compared before `site` was enrolled stands in its journal as well, and with whom entered it."""
+    query = select(CHANGES).where(CHANGES.c.what == COMPARED).order_by(CHANGES.c.id)
+    for row in connection.execute(query).all():
+        append(connection, site, at=at, by=row.who, what=COMPARED, detail=json.loads(row.detail))
 
 
 def _site_key(row: Row[Any]) -> SiteKey:

@@ -15,12 +15,14 @@ import msgspec
 
 from mrv import leaf, strict
 from mrv.errors import BadInput, Fault, fault
-from mrv.records import KINDS, AnyRecord, Part, Withdrawal, digest, kind
+from mrv.records import KINDS, AnyRecord, Part, Withdrawal, digest, kind, papers_of
 
 #: Longest line, in bytes.
 MAX_LINE = 64 * 1024
 #: `what` of the lines that carry a record.
 RECORD = "record"
+#: `what` of the lines that say who compared a methodology with its approved text.
+COMPARED = "compared"
 
 
 class Line(Part, frozen=True, kw_only=True):
@@ -69,6 +71,21 @@ class Journal:
             if one.what == "approve" and one.detail.get("kind") == kind:
                 found.setdefault(one.detail.get("digest", ""), one.at)
         return found
+
+    @property
+    def compared(self) -> dict[str, dict[str, str]]:
+        """Who compared which methodology (by digest) with which approved text; the first comparison counts."""
+        found: dict[str, dict[str, str]] = {}
+        for one in self.changes:
+            if one.what == COMPARED:
+                found.setdefault(one.detail.get("digest", ""), one.detail | {"by": one.by})
+        return found
+
+    @property
+    def papers(self) -> set[str]:
+        """The SHA-256 of every paper that a record or a comparison names."""
+        named = {name for one in self.entries for name in papers_of(one.record)}
+        return named | {said["pdf"] for said in self.compared.values() if "pdf" in said}
 
     @property
     def standing(self) -> tuple[Entry, ...]:

@@ -65,6 +65,7 @@ class SiteLog:
         start: int = T0,
         key: str = "key",
         site: str = "demo-factory",
+        epoch: int = 1,
         own: tuple[catalogue.Methodology, ...] = (),
         profiles: tuple[Profile, ...] = (),
     ) -> None:
@@ -74,8 +75,8 @@ class SiteLog:
         self.book = Book(verify=False)
         self.judgements: list[Judgement] = []
         self.boot_number, self.era_offset, self.clock_state, self.config_number = 1, start - 1_000_000, clock, 0
-        origin = ORIGIN.replace("demo-factory", site)
-        self.add(Genesis(version=1, site=site, origin=origin, epoch=1, key=key, ts=start, enrolled="tofu"))
+        origin = ORIGIN.replace("demo-factory", site).removesuffix("1") + str(epoch)
+        self.add(Genesis(version=1, site=site, origin=origin, epoch=epoch, key=key, ts=start, enrolled="tofu"))
         self.boot(start, number=1)
         self.clock(start, clock, why="start")
         self.configure(start, plan or demo_plan(), binding or demo_binding())

@@ -1,7 +1,7 @@
-"""`mrv-verify`: an exported log in, findings out, without asking anybody.
+"""`mrv-verify`: exported logs in, findings out, without asking anybody.
 
 It trusts the keys it is given and nothing else. Keys named on the command line come from the project's papers; those in
-the manifest come from the office under audit, which is said aloud.
+the manifest come from the office under audit, which is said aloud. So it is with plan and binding.
 """
 
 from __future__ import annotations
@@ -10,25 +10,29 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mrv.audit import Approvals, Report, SiteEvidence, audit
-from mrv.errors import Fault, MrvError, fault
-from mrv.findings import lines, report_json
-from mrv.log.note import COSIGNATURE, NOTE, VerifyKey
-from mrv.manifest import Manifest
+from mrv.errors import Fault, MrvError
+from mrv.findings import faults_json, lines, report_json
 from mrv.messages import LANGUAGES, sentence, spoken, text
-from verify import reported
-from verify.folder import Exported, load
-from verify.records import Papers, judged
+from verify import approved, reported
+from verify.approved import Brought
+from verify.folder import found, load
+from verify.logs import Keys, Log, across, opened
+from verify.records import Papers, comparisons
+from verify.reported import Claimed
 
 EPILOG = """examples:
   mrv-verify audit-2026
   mrv-verify audit-2026 --key 'example.vn/mrv/factory-1/k1+1234abcd+AQ...' --cosigner 'example.vn/mrv/collector+...'
+  mrv-verify audit-2026 --plan plan.yaml --binding binding.json --report pv.json
+
+A folder is one log, or holds those of several keys and sites; several folders are judged together. With several logs
+--json prints `logs`, one document for each, and `findings` of what is between them.
 
 exit codes:
   0  clean: every signature and root holds, every figure was computed again and is equal, every summary admitted
@@ -39,24 +43,31 @@ exit codes:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="mrv-verify",
-        description="Checks an exported log: signatures, receipts, roots; settles every period again from raw words.",
+        description="Checks exported logs: signatures, receipts, roots; settles every period again from raw words.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("folder", type=Path, help="from `mrv-collector export`")
-    made.add_argument("--key", metavar="VKEY", help="the site's key, from the project's papers")
+    made.add_argument("folder", type=Path, nargs="+", help="from `mrv-collector export`")
+    many: dict[str, Any] = {"action": "append", "default": []}
+    made.add_argument("--key", metavar="VKEY", **many, help="a site's key, from the project's papers; may be repeated")
+    made.add_argument("--cosigner", metavar="VKEY", **many, help="the collector's key, likewise; may be repeated")
     made.add_argument(
-        "--cosigner", metavar="VKEY", action="append", default=[], help="the collector's key, likewise; may be repeated"
+        "--plan", type=Path, metavar="FILE", **many, help="a version of the plan, likewise; repeated for every version"
     )
     made.add_argument(
-        "--journal-head", metavar="SHA256", help="head of the office's journal as an earlier audit wrote it down"
+        "--binding", type=Path, metavar="FILE", **many, help="the wiring that was agreed (binding.json), likewise"
+    )
+    made.add_argument(
+        "--journal-head",
+        metavar="SHA256",
+        **many,
+        help="head of the office's journal as an earlier audit wrote it down; once for each site",
     )
     made.add_argument(
         "--report",
         type=Path,
-        action="append",
-        default=[],
         metavar="FILE.json",
+        **many,
         help="a monitoring report (`mrv-collector report --out FILE.json`) to compute again; may be repeated",
     )
     made.add_argument("--json", action="store_true", help="print JSON for scripts; instants are UTC milliseconds")
@@ -65,69 +76,87 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """Everything that was looked at, and what was found of reports, papers and between the logs."""
+
+    logs: tuple[Log, ...]
+    claims: tuple[tuple[str, Claimed], ...]
+    papers: tuple[Brought, ...]
+    findings: tuple[Fault, ...]
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings and all(log.report.clean for log in self.logs)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     language = arguments.lang or spoken(os.environ)
     try:
-        exported = load(arguments.folder)
-        report = _judged(exported, arguments.key, arguments.cosigner)
-        papers = judged(exported, _site(exported.manifest.origin), arguments.journal_head)
-        claims = [(str(path), reported.load(path)) for path in arguments.report]
-        wrong = [found for path, claim in claims for found in reported.check(claim, exported, report, path)]
-        report = replace(report, findings=(*exported.faults, *report.findings, *papers.findings, *wrong))
+        audited = _audited(arguments)
     except MrvError as error:
-        for found in error.faults:
-            print(sentence(found, language), file=sys.stderr)
+        for one in error.faults:
+            print(sentence(one, language), file=sys.stderr)
         return 2
-    claimed = [name for name, given in (("key", arguments.key), ("cosigner", arguments.cosigner)) if not given]
     if arguments.json:
-        values = report_json(report, language) | {"keys_from_manifest": claimed, "journal": _journal_json(papers)}
-        json.dump(values, sys.stdout, indent=2)
+        json.dump(_json(audited, language), sys.stdout, indent=2)
         print()
     else:
-        print(_journal_line(papers))
-        print("\n".join(lines(report, language)))
-        for path, claim in claims:
-            same = not any(found.where.startswith(path) for found in wrong)
-            print(text("verify.report_equal" if same else "verify.report_unequal", language, report=path))
-            for digest, said in sorted((claim.basis.compared if claim.basis else {}).items()):
-                told = {"digest": digest[:16], "name": said.get("name", "?"), "person": said.get("person", "?")}
-                print(text("verify.compared_claimed", language, **told))
-        print(text("verify.approvals_claimed", language))
-        if claimed:
-            print(text("verify.keys_claimed", language, keys=", ".join(f"--{name}" for name in claimed)))
-    return 0 if report.clean else 1
+        print("\n".join(_lines(audited, language)))
+    return 0 if audited.clean else 1
 
 
-def _judged(exported: Exported, key: str | None, cosigners: Sequence[str]) -> Report:
-    """The audit's report, with what is wrong with the files themselves. Raises BadInput or Refused for a bad key."""
-    says = exported.manifest
-    site_key = VerifyKey.parse(key or says.site_key)
-    site_key.must_be(NOTE)
-    keys = tuple(map(VerifyKey.parse, cosigners or says.cosigners))
-    for one in keys:
-        one.must_be(COSIGNATURE)
-    evidence = SiteEvidence(
-        site_key=site_key,
-        cosigners=keys,
-        leaves=exported.leaves(),
-        checkpoints=tuple(exported.checkpoints()),
-        receipt=exported.receipt(),
-        approvals=Approvals(
-            plans=frozenset(says.plans),
-            bindings=frozenset(says.bindings),
-            profiles=frozenset(says.profiles),
-            methodologies=frozenset(says.methodologies),
-        ),
-    )
-    report = audit(evidence)
-    return replace(report, findings=(*_contradicted(says, site_key, report), *report.findings))
+def _audited(arguments: argparse.Namespace) -> Audited:
+    """Raises BadInput or Refused for what is no export, no key, no report, no plan."""
+    keys = Keys.given(arguments.key, arguments.cosigner)
+    folders = found(arguments.folder)
+    logs = [opened(load(folder), keys, arguments.journal_head, alone=len(folders) == 1) for folder in folders]
+    between = list(across(logs, keys))
+    papers = approved.brought(arguments.plan, arguments.binding, logs)
+    between += approved.compared(papers, logs)
+    claims = tuple((str(path), reported.load(path)) for path in arguments.report)
+    between += [wrong for path, claim in claims for wrong in reported.check(claim, logs, path)]
+    if len(logs) == 1:  # one log: one report of everything
+        only = logs[0]
+        report = replace(only.report, findings=(*only.report.findings, *between))
+        return Audited(logs=(replace(only, report=report),), claims=claims, papers=papers, findings=())
+    return Audited(logs=tuple(logs), claims=claims, papers=papers, findings=tuple(between))
 
 
-def _site(origin: str) -> str:
-    """The site in an origin `<org>/mrv/<site>/k<epoch>`."""
-    parts = origin.split("/")
-    return parts[-2] if len(parts) >= 2 else origin
+def _json(audited: Audited, language: str) -> dict[str, Any]:
+    documents = [_log_json(log, language) for log in audited.logs]
+    if len(documents) == 1:
+        return documents[0]
+    return {"clean": audited.clean, "findings": faults_json(audited.findings, language), "logs": documents}
+
+
+def _log_json(log: Log, language: str) -> dict[str, Any]:
+    said = {"keys_from_manifest": list(log.claimed), "journal": _journal_json(log.papers)}
+    return report_json(log.report, language) | said
+
+
+def _lines(audited: Audited, language: str) -> Iterator[str]:
+    told: list[str] = []
+    for log in audited.logs:
+        yield _journal_line(log.papers)
+        yield from lines(log.report, language)
+        told += comparisons(log.exported, log.papers.journal, language)
+    wrong = [one for log in audited.logs for one in log.report.findings] + list(audited.findings)
+    yield from (f"finding: {sentence(one, language)}" for one in audited.findings)
+    for path, _ in audited.claims:
+        same = not any(one.where.startswith(path) for one in wrong)
+        yield text("verify.report_equal" if same else "verify.report_unequal", language, report=path)
+    yield from dict.fromkeys(told)
+    for paper in audited.papers:
+        code = "verify.paper_approved" if approved.same(paper, audited.logs) else "verify.paper_unknown"
+        yield text(code, language, kind=paper.kind, path=paper.path, digest=paper.digest)
+    missing = [kind for kind in ("plan", "binding") if kind not in {paper.kind for paper in audited.papers}]
+    if missing:
+        yield text("verify.approvals_claimed", language, options=", ".join(f"--{kind}" for kind in missing))
+    claimed = dict.fromkeys(name for log in audited.logs for name in log.claimed)
+    if claimed:
+        yield text("verify.keys_claimed", language, keys=", ".join(f"--{name}" for name in claimed))
 
 
 def _journal_json(papers: Papers) -> dict[str, Any]:
@@ -138,6 +167,7 @@ def _journal_json(papers: Papers) -> dict[str, Any]:
         "records": len(found.standing),
         "papers_named": papers.named,
         "papers_kept": papers.kept,
+        "compared": found.compared,
     }
 
 
@@ -149,15 +179,3 @@ def _journal_line(papers: Papers) -> str:
         f"journal: {found.size} lines, {len(found.standing)} records standing, {papers.kept} of {papers.named} papers "
         f"kept; head {found.head}"
     )
-
-
-def _contradicted(says: Manifest, site_key: VerifyKey, report: Report) -> tuple[Fault, ...]:
-    """Where the manifest does not fit the folder or the key it was checked with."""
-    found = []
-    if says.site_key != site_key.text:
-        found.append(fault("verify.key_differs", says.origin, manifest=says.site_key, given=site_key.text))
-    if says.origin != site_key.name:
-        found.append(fault("verify.origin_differs", says.origin, key=site_key.name))
-    if says.size != report.size:
-        found.append(fault("verify.size_differs", says.origin, manifest=says.size, found=report.size))
-    return tuple(found)

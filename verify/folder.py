@@ -115,6 +115,10 @@ class Exported:
                 self._note("verify.paper_altered", path, found=digest[:16])
         return found
 
+    def has(self, name: str) -> bool:
+        """Whether the paper with this SHA-256 lies in the folder (`papers` has looked at its content)."""
+        return bool(name) and (self.path / DOCUMENTS / name).is_file()
+
     def _filed(self, path: Path, note: str) -> None:
         """A checkpoint stands under its size."""
         try:
@@ -135,6 +139,15 @@ class Exported:
 
     def _note(self, code: str, path: Path, **params: object) -> None:
         self.faults.append(fault(code, str(path), **params))
+
+
+def found(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The folders of logs in `paths`: each is one, or holds those of several keys or sites, at most two levels down."""
+    logs: list[Path] = []
+    for path in paths:
+        below = [one.parent for depth in ("*", "*/*") for one in sorted(path.glob(f"{depth}/{MANIFEST}"))]
+        logs += [path] if (path / MANIFEST).exists() or not below else below
+    return tuple(dict.fromkeys(logs))
 
 
 def load(path: Path) -> Exported:

@@ -6,13 +6,19 @@ which rewrote everything did not. That is why an auditor gives the head from an 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+
+import msgspec
 
 from mrv import journal, leaf
 from mrv.errors import Fault, fault
 from mrv.journal import Journal
 from mrv.manifest import Manifest
-from mrv.records import papers_of
+from mrv.messages import text
+from mrv.methodology import catalogue
+from mrv.methodology.catalogue import Methodology
 from verify.folder import Exported
 
 
@@ -26,17 +32,42 @@ class Papers:
     findings: tuple[Fault, ...]
 
 
-def judged(exported: Exported, site: str, known_head: str | None) -> Papers:
-    """Read the journal again and compare it with the manifest and with a head known from elsewhere."""
+def judged(exported: Exported, site: str, known_heads: Sequence[str]) -> Papers:
+    """Read the journal again; compare it with the manifest, and with heads known from elsewhere: one has to be its."""
     lines = exported.journal()
     found = journal.read(lines, site)
-    names = {name for one in found.entries for name in papers_of(one.record)}
-    kept = exported.papers(sorted(names))
+    kept = exported.papers(sorted(found.papers))
     says = exported.manifest
     findings = [*found.findings, *_head(says, found), *_approvals(says, found)]
-    if known_head is not None and known_head not in {leaf.digest(line) for line in lines}:
-        findings.append(fault("verify.journal_rewritten", says.origin, head=known_head))
-    return Papers(journal=found, named=len(names), kept=kept, findings=tuple(findings))
+    if known_heads and not set(known_heads) & {leaf.digest(line) for line in lines}:
+        findings.append(fault("verify.journal_rewritten", says.origin, head=", ".join(known_heads)))
+    return Papers(journal=found, named=len(found.papers), kept=kept, findings=tuple(findings))
+
+
+def comparisons(exported: Exported, found: Journal, language: str) -> Iterator[str]:
+    """Who compared which methodology with which approved text, and whether it is the one that is computed with."""
+    known = {leaf.digest(leaf.canonical(one)) for one in (*own(found), *catalogue.library().values())}
+    for digest, said in found.compared.items():
+        pdf = said.get("pdf", "")
+        told = {
+            "person": said.get("person", "?"),
+            "name": said.get("name", "?"),
+            "digest": digest[:16],
+            "pdf": pdf[:16],
+            "kept": text("verify.pdf_kept" if exported.has(pdf) else "verify.pdf_not_kept", language),
+        }
+        yield text("verify.compared" if digest in known else "verify.compared_other", language, **told)
+
+
+def own(book: Journal) -> Iterator[Methodology]:
+    """Methodologies that the office approved for this site, as its journal carries them; ours go before them.
+
+    One that cannot be read is not among them: whatever needs it says that nobody knows it.
+    """
+    for line in book.changes:
+        if line.what == "methodology":
+            with suppress(msgspec.MsgspecError):
+                yield msgspec.json.decode(line.detail.get("body", ""), type=Methodology)
 
 
 def _head(says: Manifest, found: Journal) -> list[Fault]:

@@ -1,4 +1,5 @@
-"""A monitoring report under audit: computed again from the exported leaves, journal and plans, and compared whole.
+"""A monitoring report under audit: computed again from the exported logs of its site, journal and plans, and compared
+whole.
 
 Nothing is taken from the report but what it claims to cover. Only usages of summaries this audit admitted count, and
 records up to the journal's head that the report names. Equal means equal in every figure, ledger line and reason.
@@ -7,24 +8,26 @@ records up to the journal's head that the report names. Equal means equal in eve
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mrv import journal, leaf
-from mrv.audit import Report
+from mrv.book import Judgement
 from mrv.crediting.engine import credit
 from mrv.crediting.result import Crediting, canonical
 from mrv.crediting.sealed import Evidence, Sealed
 from mrv.errors import BadInput, Fault, fault
 from mrv.journal import Journal
 from mrv.methodology import catalogue
-from mrv.methodology.catalogue import Methodology
 from mrv.plan import MonitoringPlan
 from mrv.plan.versions import ApprovedPlan
-from verify.folder import Exported, bounded
+from verify.folder import bounded
+from verify.logs import Log
+from verify.records import own
 
 MAX_REPORT = 256 * 1024 * 1024
 
@@ -42,8 +45,6 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
 
     journal: str
     logs: tuple[LogBasis, ...]
-    #: Methodologies (digest) the office says a person compared with the approved text: its word, which is repeated.
-    compared: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,22 +65,23 @@ def load(path: Path) -> Claimed:
     return claimed
 
 
-def check(claimed: Claimed, exported: Exported, audited: Report, path: str) -> tuple[Fault, ...]:
-    """What of the report is not what this export gives. Never raises on what either says."""
+def check(claimed: Claimed, logs: Sequence[Log], path: str) -> tuple[Fault, ...]:
+    """What of the report is not what these logs give. Never raises on what either says."""
     says, basis = claimed.crediting or {}, claimed.basis
     if basis is None:
         return (fault("verify.report_public", path),)
-    found = tuple(_other_basis(basis, exported, audited, path))
+    found = tuple(_other_basis(basis, logs, path))
     if found:
         return found
-    lines = exported.journal()
+    site = str(says.get("site", ""))
+    mine = sorted((log for log in logs if log.site == site), key=lambda log: log.epoch)
+    lines = max((log.exported.journal() for log in mine), key=len, default=())
     heads = [leaf.digest(line) for line in lines]
     if basis.journal and basis.journal not in heads:
         return (fault("verify.journal_rewritten", path, head=basis.journal),)
     upto = heads.index(basis.journal) + 1 if basis.journal else 0
-    site = str(says.get("site", ""))
     try:
-        again = credit(_evidence(says, basis, exported, audited, journal.read(lines[:upto], site)))
+        again = credit(_evidence(says, mine, journal.read(lines[:upto], site)))
     except BadInput as error:
         return tuple(Fault(f.code, f"{path} {f.where}".strip(), f.params) for f in error.faults)
     except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
@@ -87,62 +89,70 @@ def check(claimed: Claimed, exported: Exported, audited: Report, path: str) -> t
     return tuple(_differences(says, again, path))
 
 
-def _other_basis(basis: Basis, exported: Exported, audited: Report, path: str) -> Iterator[Fault]:
-    logs = {log.origin: log.size for log in basis.logs if log.size}
-    if set(logs) - {audited.origin}:
-        yield fault("verify.report_other_logs", path, logs=", ".join(sorted(set(logs) - {audited.origin})))
-    elif logs.get(audited.origin) != exported.manifest.size:
-        yield fault(
-            "verify.report_other_size", path, report=logs.get(audited.origin, 0), exported=exported.manifest.size
-        )
+def _other_basis(basis: Basis, logs: Sequence[Log], path: str) -> Iterator[Fault]:
+    held = {log.report.origin: log.exported.manifest.size for log in logs}
+    counted = {log.origin: log.size for log in basis.logs if log.size}
+    if missing := sorted(set(counted) - set(held)):
+        yield fault("verify.report_other_logs", path, logs=", ".join(missing))
+    for origin, size in counted.items():
+        if origin in held and size != held[origin]:
+            yield fault("verify.report_other_size", path, report=size, exported=held[origin])
+    if not counted:
+        yield fault("verify.report_other_size", path, report=0, exported=sum(held.values()))
 
 
-def _evidence(says: dict[str, Any], basis: Basis, exported: Exported, audited: Report, book: Journal) -> Evidence:
+def _evidence(says: dict[str, Any], logs: Sequence[Log], book: Journal) -> Evidence:
     start, end = int(says["start"]), int(says["end"])
     return Evidence(
         project=str(says["project"]),
         start=start,
         end=end,
-        plans=tuple(_plans(exported, book)),
-        sealed=tuple(_sealed(audited, start, end)),
+        plans=tuple(_plans(logs, book)),
+        sealed=tuple(one for judged in _admitted(logs, start, end) for one in _sealed(judged)),
         papers=book.standing,
-        methodologies=catalogue.by_name([*_own(book), *catalogue.library().values()]),
-        verified=frozenset(basis.compared),
+        methodologies=catalogue.by_name([*own(book), *catalogue.library().values()]),
+        verified=frozenset(book.compared),
     )
 
 
-def _own(book: Journal) -> Iterator[Methodology]:
-    """Methodologies that the office approved for this site, as its journal carries them; ours go before them."""
-    for line in book.changes:
-        if line.what == "methodology":
-            yield msgspec.json.decode(line.detail.get("body", ""), type=Methodology)
-
-
-def _plans(exported: Exported, book: Journal) -> Iterator[ApprovedPlan]:
-    """Every approved plan whose text lies in the export, dated by the journal."""
+def _plans(logs: Sequence[Log], book: Journal) -> Iterator[ApprovedPlan]:
+    """Every approved plan whose text lies in the newest export, dated by the journal."""
     for digest, at in book.approved("plan").items():
-        body = exported.plan(digest)
+        body = logs[-1].exported.plan(digest)
         if body is not None:
             yield ApprovedPlan(plan=msgspec.json.decode(body, type=MonitoringPlan), digest=digest, at=at)
 
 
-def _sealed(audited: Report, start: int, end: int) -> Iterator[Sealed]:
-    for judgement, verdict in audited.verdicts:
-        if not verdict.admitted or judgement.summary.start >= end or judgement.summary.end <= start:
-            continue
-        bound = {
-            (terms.config.number, one.meter): one
-            for terms in judgement.terms
-            for one in (terms.binding.meters if terms.binding else ())
-        }
-        for usage in judgement.usages:
-            if (key := (usage.config, usage.meter)) in bound:
-                yield Sealed(
-                    usage=usage,
-                    bound=bound[key],
-                    digest=leaf.digest(leaf.encode(usage)),
-                    decisions=tuple(one for one in judgement.decisions if (one.config, one.meter) == key),
-                )
+def _admitted(logs: Sequence[Log], start: int, end: int) -> Iterator[Judgement]:
+    """The summaries that count in [start, end): of two keys for one moment the earlier one's, as at the office."""
+    taken: list[tuple[int, int]] = []
+    for log in logs:
+        mine = [judged for judged, verdict in log.report.verdicts if verdict.admitted]
+        free = [one for one in mine if not _overlaps(one.summary.start, one.summary.end, taken)]
+        taken += [(one.summary.start, one.summary.end) for one in free]
+        yield from (one for one in free if one.summary.start < end and one.summary.end > start)
+
+
+def _overlaps(start: int, end: int, taken: Sequence[tuple[int, int]]) -> bool:
+    """Whether a moment of [start, end) lies in one of the spans `taken`, which are in order and apart."""
+    at = bisect_left(taken, end, key=lambda span: span[0])
+    return at > 0 and taken[at - 1][1] > start
+
+
+def _sealed(judgement: Judgement) -> Iterator[Sealed]:
+    bound = {
+        (terms.config.number, one.meter): one
+        for terms in judgement.terms
+        for one in (terms.binding.meters if terms.binding else ())
+    }
+    for usage in judgement.usages:
+        if (key := (usage.config, usage.meter)) in bound:
+            yield Sealed(
+                usage=usage,
+                bound=bound[key],
+                digest=leaf.digest(leaf.encode(usage)),
+                decisions=tuple(one for one in judgement.decisions if (one.config, one.meter) == key),
+            )
 
 
 def _differences(says: dict[str, Any], again: Crediting, path: str) -> Iterator[Fault]:

@@ -70,7 +70,7 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
             sealed=tuple(usages.sealed),
             papers=standing,
             methodologies=methodologies(office.registry, site),
-            verified=frozenset(office.registry.compared()),
+            verified=frozenset(book.compared),
         )
     )
     logs = tuple(_log(office.archive, key, usages, start, end) for key in keys)
@@ -92,7 +92,6 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
         logged=dict(_logged(office.archive, standing, usages)),
         kept=frozenset(name for name in papers if find(office.folder.documents, name)),
         overdue=records.unsigned(standing, start, min(now, end + int(records.GRACE.total_seconds()) * 1000), zone),
-        compared=office.registry.compared(),
         software=f"mrv-agent {version('mrv-agent')}",
     )
     return material, usages

@@ -6,7 +6,7 @@ Values only; `collector.report.gather` reads them from the archive, tests make t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mrv.crediting.result import Crediting
 from mrv.errors import Fault
@@ -98,8 +98,6 @@ class Material:
     logged: Mapping[str, dict[str, str]]
     overdue: tuple[str, ...]
     software: str
-    #: Methodologies (digest) that a person compared with the approved text, and what the record of it says.
-    compared: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def projects(self) -> tuple[tuple[PlanVersion, Project], ...]:
         """The project as each version of the plan has it."""

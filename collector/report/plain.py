@@ -62,8 +62,7 @@ def write_json(pages: Sequence[Page], material: Material | None, path: Path) -> 
     if material is not None:
         logs = [{"origin": log.origin, "size": log.size, "root": log.root} for log in material.logs]
         values["crediting"] = json.loads(canonical(material.crediting))
-        compared = {digest: dict(said) for digest, said in material.compared.items()}
-        values["basis"] = {"journal": material.journal_head, "logs": logs, "compared": compared}
+        values["basis"] = {"journal": material.journal_head, "logs": logs}
     try:
         path.write_text(json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:

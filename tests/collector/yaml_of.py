@@ -27,7 +27,7 @@ LATER = {"end": "2026-03-01T00:00:00+07:00"}
 
 def filled(form: str) -> str:
     """The form with every required line answered; optional lines stay comments."""
-    lines, serial = [], 0
+    lines, serial, instants = [], 0, 0
     for line in form.splitlines():
         found = re.fullmatch(r"(\s+)([a-z0-9_]+): # (.*)", line)
         if found is None:
@@ -35,7 +35,9 @@ def filled(form: str) -> str:
             continue
         indent, name, hint = found.groups()
         serial += name == "serial"
-        lines.append(f"{indent}{name}: {_answer(name, hint, serial)}")
+        instants += name == "at"
+        answer = f"2026-02-01T0{instants}:00:00+07:00" if name == "at" else _answer(name, hint, serial)
+        lines.append(f"{indent}{name}: {answer}")
     return "\n".join(lines) + "\n"
 
 

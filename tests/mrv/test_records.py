@@ -60,6 +60,16 @@ EXAMPLES = f"""
     {{meter: chiller-1, serial: "2", at: "2026-02-03T08:20:00+07:00", registers: {{active_energy_import: 0.4}},
       ratio: 400/5, cts: [a, b, c], seals: [S1]}}
   document: {SHA}
+- kind: hold
+  site: factory-1
+  who: MRV officer
+  point: CH-1
+  meter: chiller-1
+  decision: energy
+  before: {{at: "2026-02-11T03:00:00+07:00", registers: {{active_energy_import: 812.4}}}}
+  after: {{at: "2026-02-11T05:00:00+07:00", registers: {{active_energy_import: 830.1}}}}
+  reason: the gateway was off and its clock lost; the display agrees
+  document: {SHA}
 - kind: spot_reading
   site: factory-1
   who: Verifier
@@ -145,6 +155,9 @@ def test_a_record_is_named_by_the_digest_of_its_canonical_bytes() -> None:
         ('serial: "2"', 'serial: "1"', "records.exchange_same_serial"),
         ("08:20:00", "07:20:00", "records.exchange_backwards"),
         ("{active_energy_import: 0.4}", "{active_energy_export: 0.4}", "records.one_sided"),
+        ("{active_energy_import: 830.1}", "{active_energy_export: 830.1}", "records.one_sided"),
+        ("830.1", "812.3", "records.hold_backwards"),
+        ("2026-02-11T05", "2026-02-11T02", "records.span_backwards"),
         ("text: the invoice", f"corrects: {SHA}\n  text: the invoice", "records.why_missing"),
         ("value: 12345.6", "value: 1e99", "records.number_too_long"),
         (f"sha256: {SHA}", "sha256: none", "config.out_of_range"),

@@ -21,13 +21,11 @@ from site_log import T0, SiteLog, demo_binding, demo_plan
 
 from collector.admit import Admission
 from collector.cli import main
-from collector.registry import Change
 from mrv import leaf
 from mrv.log.checkpoint import Checkpoint
 from mrv.log.merkle import leaf_hash
 from mrv.log.proof import read as read_proof
 from mrv.log.proof import verify as verify_proof
-from mrv.methodology import catalogue
 from verify.cli import main as verify
 
 MADE = demo_plan(min_coverage=Decimal(0))
@@ -287,15 +285,41 @@ def test_a_comparison_with_the_approved_text_is_repeated_to_the_auditor(
 ) -> None:
     """On a copy of the office: a person compared the methodology; the report is equal, and says less against filing."""
     shutil.copytree(office, tmp_path / "office")
-    digest = leaf.digest(leaf.canonical(catalogue.find("VN_AM007_ver01.0")))
-    desk = Desk(tmp_path)
-    detail = {"name": "VN_AM007_ver01.0", "digest": digest, "pdf": "ab" * 32, "person": "Nguyen Van A"}
-    change = Change(what="compared", values={}, detail=detail)
-    desk.registry.apply("", [change], who="t", at=desk.now).result()
-    desk.database.close()
-    base = ("--dir", str(tmp_path / "office"))
+    base, pdf = ("--dir", str(tmp_path / "office")), tmp_path / "approved.pdf"
+    pdf.write_bytes(b"%PDF-1.7 the approved text")
+    places = [part for name in ("RE_p", "PE_p", "ER_p") for part in ("--at", f"{name}=p. 5")]
+    named = ("VN_AM007_ver01.0", "--pdf", str(pdf), "--person", "Nguyen Van A")
+    assert main(["methodologies", "verify", *named, *places, *base]) == 0
     assert main(["export", "demo-factory", "--out", str(tmp_path / "export"), *base]) == 0
     assert main(["report", "--project", "pv", *DAY, "--out", str(tmp_path / "r.json"), *base]) == 0
     assert "compared the methodology" not in capsys.readouterr().out
     assert verify([str(tmp_path / "export"), "--report", str(tmp_path / "r.json")]) == 0
-    assert "Nguyen Van A compared VN_AM007_ver01.0" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Nguyen Van A compared VN_AM007_ver01.0" in said
+    assert "(in the folder, unaltered): it is the one that was computed with" in said
+    (paper,) = (tmp_path / "export" / "documents").iterdir()
+    assert paper.read_bytes() == pdf.read_bytes()
+
+
+def test_who_drops_the_comparison_from_the_journal_is_found(
+    office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Or brings a report that says `verified` where the journal does not: it computes as provisional."""
+    shutil.copytree(office, tmp_path / "office")
+    base, pdf = ("--dir", str(tmp_path / "office")), tmp_path / "approved.pdf"
+    pdf.write_bytes(b"%PDF-1.7 the approved text")
+    assert main(["report", "--project", "pv", *DAY, "--out", str(tmp_path / "before.json"), *base]) == 0
+    assert main(["export", "demo-factory", "--out", str(tmp_path / "export"), *base]) == 0
+    places = [part for name in ("RE_p", "PE_p", "ER_p") for part in ("--at", f"{name}=p. 5")]
+    named = ("VN_AM007_ver01.0", "--pdf", str(pdf), "--person", "Nguyen Van A")
+    assert main(["methodologies", "verify", *named, *places, *base]) == 0
+    assert main(["report", "--project", "pv", *DAY, "--out", str(tmp_path / "r.json"), *base]) == 0
+    capsys.readouterr()
+    code, found = audited(capsys, tmp_path / "export", "--report", tmp_path / "r.json")
+    assert (code, list(found)) == (1, ["verify.journal_rewritten"])
+    said = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    said["basis"]["journal"] = json.loads((tmp_path / "before.json").read_text("utf-8"))["basis"]["journal"]
+    (tmp_path / "r.json").write_text(json.dumps(said))
+    code, found = audited(capsys, tmp_path / "export", "--report", tmp_path / "r.json")
+    assert (code, list(found)) == (1, ["verify.report_differs"])
+    assert "not_for_submission" in found["verify.report_differs"]
