@@ -1,8 +1,9 @@
 """The calculation with live formulas, made from the equations of the methodology and from nothing else.
 
-For each segment: the items with their values and the terms that are summed, then each equation as a cell. Beside every
-result stands what mrv computed exactly, and whether the spreadsheet agrees within 1e-9. On top, the vintages: whole
-tonnes are INT (toward minus infinity; ROUNDDOWN would truncate a negative year toward zero).
+For each segment: the hours in which each item counts, the items with their values and the terms that are summed, then
+each equation as a cell. Beside every result stands what mrv computed exactly, and whether the spreadsheet agrees within
+1e-9. On top, the vintages: whole tonnes are INT (toward minus infinity; ROUNDDOWN would truncate a negative year toward
+zero).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from collector.report.cells import Cell, Column, Figure, Page, letters
+from collector.report.cells import Cell, Column, Figure, Page, letters, moment
 from collector.report.formula import shown, times, totals, write
 from collector.report.frame import TONNE, Frame, factor, known
 from collector.report.inputs import in_tonnes
@@ -31,6 +32,7 @@ VINTAGE_COLUMNS = (
     Column(label="exact_tonnes", width=16, style="integer"),
     Column(label="check", width=14, style="verdict"),
 )
+_HOURS = ("symbol", "item", "counts_from_utc", "counts_until_utc", "hours", "unit")
 _EQUATION_COLUMNS = ("symbol", "description", "equation", "result", "unit", "exact", "check")
 
 
@@ -136,6 +138,7 @@ def _segment(frame: Frame, page: Page, segment: Segment) -> dict[str, str]:
     words = f"{frame.first('segment')} {segment.number}: {segment.year}, "
     page.add([Cell(value=words + frame.span(segment.start, segment.end), style="label")])
     page.add([Cell(value=f"{segment.methodology} ({segment.methodology_digest[:16]}), plan {segment.plan[:16]}")])
+    _hours(block)
     _values(block)
     _items(block)
     _equations(block)
@@ -152,6 +155,26 @@ def _used(block: _Block, *, indexed: bool) -> tuple[str, ...]:
     """The symbols that equations take from outside, per item or per project, in the order they are met."""
     met = (s for equation in block.equations.values() for s in symbols(equation.body) if s.indexed is indexed)
     return tuple(dict.fromkeys(s.name for s in met if s.name not in block.equations))
+
+
+def _hours(block: _Block) -> None:
+    """From when until when each item counts, and the hours between, which its equations use."""
+    if not block.segment.calendar:
+        return
+    block.page.add(Cell(value=block.frame.label(name), style="head") for name in _HOURS)
+    for one in block.segment.calendar:
+        row = len(block.page.rows) + 1
+        block.page.add(
+            [
+                Cell(value=one.symbol, style="label"),
+                Cell(value=one.item or "-"),
+                Cell(value=moment(one.start), style="moment"),
+                Cell(value=moment(one.end), style="moment"),
+                Cell(value=one.value, formula=f"(D{row}-C{row})*24", style="fine"),
+                Cell(value=one.unit),
+            ]
+        )
+        block.frame.places["calendar", block.segment.number, one.symbol, one.item] = f"$E${row}"
 
 
 def _values(block: _Block) -> None:
@@ -252,13 +275,11 @@ def _own(block: _Block, name: str, item: str) -> Cell:
 
 
 def _given(block: _Block, name: str, item: str) -> Cell:
-    """A value that stands on another page, or the hours of the calendar."""
+    """A value that stands on another page, or in the table of hours."""
     segment = block.segment
     for row in known(segment):
         if (row.symbol, row.item) == (name, item) and row.part != "computed":
-            # The hours of the calendar stand nowhere else.
-            place = block.frame.places.get((row.part, segment.number, name, item))
-            return _result(block.frame, row.value, place)
+            return _result(block.frame, row.value, block.frame.places[row.part, segment.number, name, item])
     return _result(block.frame, None, None)
 
 

@@ -30,6 +30,7 @@ Style = Literal[
     "fine",
     "share",
     "date",
+    "moment",
     "verdict",
 ]
 #: What a public copy shows instead of a confidential cell.
@@ -129,6 +130,11 @@ class Page:
         for row, cells in enumerate(self.rows, 1):
             for column in sorted(cells):
                 yield row, column, cells[column]
+
+
+def moment(ms: int) -> Fraction:
+    """A UTC instant as spreadsheets count days, so that their difference is one of time (style `moment`)."""
+    return Fraction(ms, 86_400_000) + 25_569
 
 
 def quoted(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from collector.report.cells import Cell, Page, label
 from mrv import period
-from mrv.crediting.result import ComputedRow, Crediting, ExAnteRow, MonitoredRow, Segment
+from mrv.crediting.result import CalendarRow, ComputedRow, Crediting, ExAnteRow, MonitoredRow, Segment
 from mrv.errors import Fault
 from mrv.messages import what
 from mrv.methodology import units
@@ -92,7 +92,7 @@ def known(segment: Segment) -> Iterator[Known]:
         yield Known(part="computed", unit=made.unit, value=made.value, **_common(made))
 
 
-def _common(row: ExAnteRow | MonitoredRow | ComputedRow) -> dict[str, Any]:
+def _common(row: ExAnteRow | MonitoredRow | CalendarRow | ComputedRow) -> dict[str, Any]:
     return {"symbol": row.symbol, "item": row.item, "description": row.description}
 
 

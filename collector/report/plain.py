@@ -14,9 +14,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from collector.report.cells import Cell, Page, letters
+from collector.report.cells import Cell, Page, letters, moment
 from collector.report.material import Material
-from mrv import number
+from mrv import number, period
 from mrv.crediting.result import canonical
 from mrv.errors import Unavailable, fault
 
@@ -46,6 +46,8 @@ def _csv(page: Page) -> str:
 
 def _said(cell: Cell | None) -> str:
     value = cell.value if cell else None
+    if isinstance(value, Fraction) and cell is not None and cell.style == "moment":
+        return period.shown(int((value - moment(0)) * 86_400_000))
     if isinstance(value, Fraction):
         return f"{number.rounded(value, DECIMALS):f}"
     if isinstance(value, str) and value.startswith(_FORMULA):

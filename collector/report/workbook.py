@@ -44,6 +44,7 @@ _STYLES: dict[Style, dict[str, Any]] = {
     "fine": {"num_format": "#,##0.000000", "valign": "top", **_BORDER},
     "share": {"num_format": "0.0000%", "valign": "top", **_BORDER},
     "date": {"valign": "top", "indent": 1, **_BORDER},
+    "moment": {"num_format": "yyyy-mm-dd hh:mm", "valign": "top", **_BORDER},
     "verdict": {"bold": True, "valign": "top", "indent": 1, **_BORDER},
 }
 

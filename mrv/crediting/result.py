@@ -109,6 +109,19 @@ class ComputedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarRow:
+    """Hours of the calendar in which one item counts: from `start` until `end`, both UTC ms."""
+
+    symbol: str
+    item: str
+    description: str
+    unit: str
+    start: int
+    end: int
+    value: Fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One evaluation of the equations: one vintage under one version of what is credited.
 
@@ -125,8 +138,8 @@ class Segment:
     ex_ante: tuple[ExAnteRow, ...]
     monitored: tuple[MonitoredRow, ...]
     computed: tuple[ComputedRow, ...]
-    #: Hours of the calendar in which each item counts here, for the symbols that ask for them; no equations.
-    calendar: tuple[ComputedRow, ...] = ()
+    #: For the symbols that ask for hours of the calendar.
+    calendar: tuple[CalendarRow, ...] = ()
     raw_reduction: Fraction | None
     reference: Fraction | None
     project: Fraction | None

@@ -8,6 +8,7 @@ from fractions import Fraction
 from mrv import leaf
 from mrv.crediting.pieces import Piece
 from mrv.crediting.result import (
+    CalendarRow,
     ComputedRow,
     CrossCheck,
     ExAnteRow,
@@ -155,17 +156,19 @@ def _computed(desk: Desk, values: Values | None) -> Iterator[ComputedRow]:
                 )
 
 
-def _calendar(desk: Desk) -> Iterator[ComputedRow]:
+def _calendar(desk: Desk) -> Iterator[CalendarRow]:
     """Hours of the calendar: what no equation gives and nobody measures."""
     for name, quantity in desk.frame.methodology.symbols.items():
         if quantity.kind == "calendar":
             for item in desk.frame.items if quantity.per == "item" else ("",):
-                yield ComputedRow(
+                start, end = desk.frame.window(item)
+                yield CalendarRow(
                     symbol=name,
                     item=item,
                     description=quantity.description,
                     unit=quantity.unit,
-                    equation="",
+                    start=start,
+                    end=end,
                     value=desk.given[name, item],
                 )
 

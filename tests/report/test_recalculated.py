@@ -20,18 +20,19 @@ from paper_material import material
 from real import need
 from soffice import all_recalculated, recalculated
 
-from collector.report import workbook
+from collector.report import plain, workbook
 from collector.report.cells import Cell, Figure, Page, place
 from collector.report.frame import TONNE
 from collector.report.material import Material, PlanVersion
 from collector.report.sheets import lay_out
 from mrv.crediting.engine import credit
-from mrv.crediting.result import ComputedRow, Crediting, ExAnteRow, MonitoredRow, Segment, Vintage
+from mrv.crediting.result import CalendarRow, ComputedRow, Crediting, ExAnteRow, MonitoredRow, Segment, Vintage
 from mrv.crediting.sealed import Evidence
 from mrv.methodology import catalogue
 from mrv.methodology.catalogue import Methodology
 from mrv.methodology.emissions import Values, solve
 from mrv.methodology.units import unit
+from mrv.period import shown
 from mrv.plan.versions import timeline
 
 pytestmark = pytest.mark.real
@@ -124,6 +125,31 @@ def _with_reduction(segment: Segment, kg: Fraction) -> Segment:
     return replace(segment, ex_ante=fixed, monitored=(row,), computed=rows, reduction=kg, reference=kg, project=none)
 
 
+def test_hours_are_those_of_each_item(tmp_path: Path) -> None:
+    """An item that starts in mid-year has the hours from its own start, and who moves the start moves the tonnes."""
+    need("soffice")
+    found = evidence(CASES / "credit_hours_of_each_item_from_its_own_start")
+    made = material(crediting=credit(found), entries=(), versions=tuple(versions(found)))
+    pages, computed = computed_by_libreoffice(made, tmp_path)
+    assert differing(pages, computed, least=3) == []
+    sheet = {page.name: page for page in pages}["calculation"]
+    rows = [row for row, column, cell in sheet.cells() if column == 3 and cell.style == "moment"]
+    assert [computed["calculation"].cell(row, 5).value for row in rows] == [8760, pytest.approx(4416, rel=1e-12)]
+    used = [str(cell.formula) for _, _, cell in sheet.cells() if cell.formula and f"$E${rows[1]}" in cell.formula]
+    assert used, "the equations take the hours from there"
+    begin = sheet.rows[rows[1] - 1][3]
+    sheet.put(rows[1], 3, replace(begin, value=sheet.rows[rows[0] - 1][3].value))
+    (tmp_path / "moved").mkdir()
+    workbook.write(pages, tmp_path / "moved" / "r.xlsx", at=made.crediting.end, footer="test", cached=False)
+    moved = recalculated(tmp_path / "moved" / "r.xlsx", tmp_path / "moved")
+    values = [cell.value for row in moved["calculation"].iter_rows() for cell in row]
+    assert "DIFFERS" in values
+    assert any(isinstance(one, float) and abs(one - 6.181056) < 1e-9 for one in values), "the year's hours for both"
+    folder = tmp_path / "csv"
+    plain.write_csv(lay_out(made), folder)
+    assert shown(made.crediting.segments[0].calendar[1].start) in (folder / "calculation.csv").read_text("utf-8")
+
+
 # -- every methodology ---------------------------------------------------------------------------------------------
 
 ITEMS = ("one", "two", "three")
@@ -152,8 +178,14 @@ def of_methodology(method: Methodology, seed: int) -> Crediting:
                     values[name, item] = hours
     solved = solve(method.parsed, values, ITEMS)
     calendar = tuple(
-        ComputedRow(
-            symbol=name, item=item, description=name, unit=q.unit, equation="", value=hours / unit(q.unit).factor
+        CalendarRow(
+            symbol=name,
+            item=item,
+            description=name,
+            unit=q.unit,
+            start=START,
+            end=END,
+            value=hours / unit(q.unit).factor,
         )
         for name, q in method.symbols.items()
         if q.kind == "calendar"
