@@ -32,7 +32,7 @@ SAMPLE_COLUMNS = (
     Column(label="leaf_hash", width=34, style="mono"),
     Column(label="proof", width=60, style="mono"),
 )
-SPOT_COLUMNS = ("number", "who", "point", "meter", "at", "shown", "logged", "record")
+SPOT_COLUMNS = ("number", "who", "point", "meter", "at", "shown", "logged", "record", "photos")
 
 
 def evidence(frame: Frame, material: Material) -> Page:
@@ -104,6 +104,7 @@ def _spot(number: int, one: Entry, logged: dict[str, str]) -> list[Cell]:
         Cell(value=shown, style="mono"),
         Cell(value=_pairs(logged), style="mono"),
         Cell(value=one.digest, style="mono"),
+        Cell(value=record.photo or "", style="mono"),
     ]
 
 

@@ -81,7 +81,8 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
     material = Material(
         crediting=crediting,
         versions=tuple(_within(plans, start, end)),
-        wired=tuple(usages.wired),
+        wired=usages.told(),
+        happened=tuple(one for one in usages.happened if start <= one.at < end),
         logs=logs,
         quarantined=tuple(_quarantined(office.archive, keys, start, end)),
         samples=sample.draw(office.archive, spans, points, usages, seed, wish.samples),

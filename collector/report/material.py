@@ -25,7 +25,10 @@ class PlanVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wired:
-    """A meter as it was bound from `since` on. `registers`: (measurand's name, OBIS code, decimals, modulus)."""
+    """A meter as it was bound from `since` on, and what it said it is (serial number, firmware), where it can.
+
+    `registers`: (measurand's name, OBIS code, decimals, modulus).
+    """
 
     origin: str
     since: int
@@ -38,6 +41,17 @@ class Wired:
     every: int
     ratio: str
     registers: tuple[tuple[str, str, int, int | None], ...]
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """Something in a log at `at` (UTC ms) that no usage tells: a clock that was set or lost, a meter that changed."""
+
+    origin: str
+    at: int
+    meter: str
+    what: Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +112,7 @@ class Material:
     logged: Mapping[str, dict[str, str]]
     overdue: tuple[str, ...]
     software: str
+    happened: tuple[Happened, ...] = ()
 
     def projects(self) -> tuple[tuple[PlanVersion, Project], ...]:
         """The project as each version of the plan has it."""

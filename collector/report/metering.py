@@ -8,7 +8,7 @@ from collector.report.material import Material, Wired
 from mrv.measurand import Measurand
 from mrv.plan import Device, Point, Project
 from mrv.profile import MEASURANDS
-from mrv.records import Exchange, Implementation
+from mrv.records import Deviation, Exchange, Implementation, Installed
 
 STRUCTURE, METERING, IMPLEMENTATION = "structure", "metering", "implementation"
 PERSON_COLUMNS = (
@@ -28,16 +28,21 @@ DEVICE_COLUMNS = (
     Column(label="serial", width=14, confidential=True),
     Column(label="accuracy", width=18, style="wrap"),
     Column(label="ratio", width=14, style="wrap"),
+    Column(label="burden", width=11, style="wrap"),
     Column(label="mpe", width=11, style="share"),
     Column(label="seals", width=16, style="wrap", confidential=True),
+    Column(label="photos", width=20, style="wrap"),
     Column(label="installed", width=12, style="date"),
     Column(label="removed", width=12, style="date"),
 )
 WIRED_HEADS = (
     "point", "in_force", "log", "polling", "register_obis", "meter", "make_model", "serial", "profile", "multiplier",
-    "resolution", "modulus",
+    "resolution", "modulus", "digits", "said_by_meter",
 )  # fmt: skip
-EXCHANGE_HEADS = ("point", "at", "what", "meter", "reason", "serial", "document", "record")
+EXCHANGE_HEADS = (
+    "point", "at", "what", "meter", "reason", "serial", "document", "record", "ratio", "cts", "seals", "certificate",
+    "photos", "as_found",
+)  # fmt: skip
 ESTIMATE_COLUMNS = (
     Column(label="vintage", width=14, style="year"),
     Column(label="reduction_t", width=24, style="fine"),
@@ -87,7 +92,7 @@ def metering(frame: Frame, material: Material) -> Page:
         for device in point.devices:
             page.line(DEVICE_COLUMNS, _device(point, directions, device))
         if not point.devices:
-            page.line(DEVICE_COLUMNS, [*_where(point, directions), *[""] * 4, "", None, "", None, None])
+            page.line(DEVICE_COLUMNS, [*_where(point, directions), *[""] * 6, None, "", "", None, None])
     page.add()
     page.add(Cell(value=frame.label(name), style="head") for name in WIRED_HEADS)
     points = {point.id for point in material.points()}
@@ -120,9 +125,11 @@ def _device(point: Point, directions: str, device: Device) -> list[Value | Cell]
         " ".join(filter(None, (device.make, device.model))),
         device.serial,
         ", ".join(filter(None, (device.accuracy, device.standard))),
-        ", ".join(filter(None, (device.ratio, device.burden))),
+        device.ratio or "",
+        device.burden or "",
         device.mpe.share,
         ", ".join(device.seals),
+        "\n".join(device.photos),
         device.installed,
         device.removed,
     ]
@@ -145,7 +152,14 @@ def _wired(frame: Frame, wired: Wired) -> list[Cell]:
         Cell(value=wired.ratio or "1"),
         Cell(value="\n".join(unit), style="wrap"),
         Cell(value="\n".join(moduli), style="wrap"),
+        Cell(value="\n".join(_digits(modulus, decimals) for _, _, decimals, modulus in wired.registers), style="wrap"),
+        Cell(value=wired.said, style="wrap", confidential=True),
     ]
+
+
+def _digits(modulus: int | None, decimals: int) -> str:
+    """Digits before and behind the point of a register; those before only where the maker says where it rolls over."""
+    return f"{len(str(modulus - 1))} + {decimals}" if modulus else f"? + {decimals}"
 
 
 def _unit(name: str) -> str:
@@ -175,8 +189,21 @@ def _exchanges(frame: Frame, page: Page, material: Material) -> None:
                     Cell(value=side.serial, confidential=True),
                     Cell(value=record.document, style="wrap"),
                     Cell(value=one.digest, style="wrap"),
+                    *_installed(side, record.as_found if name == "removed" else ()),
                 ]
             )
+
+
+def _installed(side: Installed, found: tuple[Deviation, ...]) -> list[Cell]:
+    """Transformers, seals, papers and photo of one side of an exchange, and the test of the removed meter."""
+    return [
+        Cell(value=side.ratio or "", style="wrap"),
+        Cell(value=", ".join(side.cts), style="wrap", confidential=True),
+        Cell(value=", ".join(side.seals), style="wrap", confidential=True),
+        Cell(value=side.certificate or "", style="wrap"),
+        Cell(value=side.photo or "", style="wrap"),
+        Cell(value=", ".join(f"{one.error} {one.unit} {one.register or ''}".strip() for one in found), style="wrap"),
+    ]
 
 
 def implementation(frame: Frame, material: Material) -> Page:
@@ -218,8 +245,7 @@ def _starts(page: Page, frame: Frame, project: Project | None) -> None:
     if project is None:
         return
     starts = [("", project.title, project.operation_start)]
-    starts += [(item.id, item.title or "", item.operation_start) for item in project.items]
+    starts += [(item.id, item.title or "", item.operation_start or project.operation_start) for item in project.items]
     for item, title, day in starts:
-        if day is not None:
-            cells = [Cell(value=str(day)), Cell(value=""), Cell(value=frame.first("operation_start")), Cell(value=item)]
-            page.add([*cells, Cell(value=title, style="wrap"), Cell(value=frame.first("planned"))])
+        cells = [Cell(value=str(day or "?")), Cell(value=""), Cell(value=frame.first("operation_start"))]
+        page.add([*cells, Cell(value=item), Cell(value=title, style="wrap"), Cell(value=frame.first("planned"))])

@@ -12,8 +12,10 @@ import msgspec
 from collector.report.cells import Cell, Column, Page, Value
 from collector.report.frame import Frame, said
 from collector.report.material import Material
-from mrv.crediting.result import CalibrationRow, Crediting, Event
+from mrv.crediting.result import CalibrationRow, Crediting, Event, Line
 from mrv.journal import Entry
+from mrv.messages import text
+from mrv.plan.versions import midnight
 from mrv.records import Explanation, IntegrityCheck, kind, papers_of
 
 CALIBRATION, EVENTS, COMPLETENESS, QUALITY, CROSS = "calibration", "events", "completeness", "QA-QC", "cross-check"
@@ -72,6 +74,8 @@ CHECK_COLUMNS = (
     Column(label="record", width=20, style="wrap"),
     Column(label="kept", width=12),
 )
+#: Events whose words name serial numbers.
+_SERIALS = ("credit.exchange_signed", "credit.binding_changed")
 RECORD_COLUMNS = ("kind", "who", "entered", "sound", "what", "source", "record", "kept")
 QUARANTINE_COLUMNS = ("from", "to", "log", "number", "reason")
 CROSS_COLUMNS = (
@@ -94,6 +98,7 @@ CROSS_COLUMNS = (
 def calibration(frame: Frame) -> Page:
     """Every certificate that reaches into the period, of removed devices too."""
     page = frame.page(CALIBRATION)
+    page.add([Cell(value=text("report.error_rule_statement"), style="note")])
     page.table(CALIBRATION_COLUMNS, frame.languages)
     for row in frame.crediting.calibrations:
         page.line(CALIBRATION_COLUMNS, _calibration(frame.crediting, row))
@@ -101,8 +106,8 @@ def calibration(frame: Frame) -> Page:
 
 
 def _calibration(crediting: Crediting, row: CalibrationRow) -> list[Value | Cell]:
-    lines = [one for one in crediting.ledger if one.kind == "late_calibration" and one.source.startswith(row.point)]
-    effect = sum((one.delta for one in lines), Fraction(0)) if row.days_late else Fraction(0)
+    late = [one for one in crediting.ledger if one.kind == "late_calibration" and _late(row, one, crediting.timezone)]
+    effect = sum((one.delta for one in late), Fraction(0)) if row.days_late else Fraction(0)
     return [
         row.point,
         row.meter,
@@ -124,15 +129,27 @@ def _calibration(crediting: Crediting, row: CalibrationRow) -> list[Value | Cell
     ]
 
 
-def events(frame: Frame) -> Page:
+def _late(row: CalibrationRow, line: Line, zone: str) -> bool:
+    """Whether a correction is about this device's span without a valid calibration."""
+    until = midnight(row.next_done, zone) if row.next_done else line.end
+    return line.source.startswith(f"{row.point}:") and line.start < until and line.end > midnight(row.due, zone)
+
+
+def events(frame: Frame, material: Material) -> Page:
     """Exchanges, resets, gaps over an hour, clock and plan changes, with their effect and treatment."""
     page = frame.page(EVENTS)
     page.table(EVENT_COLUMNS, frame.languages)
-    for one in frame.crediting.events:
-        until = frame.instant(one.end) if one.end > one.at else ""
-        values: list[Value | Cell] = [frame.instant(one.at), until, one.point, one.meter, said(one.what)]
-        page.line(EVENT_COLUMNS, [*values, one.unit, one.effect, _treatment(frame, one), one.who, one.document or ""])
+    found = [(one.at, one.end, one.point, _event(frame, one)) for one in frame.crediting.events]
+    found += [(one.at, one.at, "", [one.meter, said(one.what), "", None, "", "", ""]) for one in material.happened]
+    for at, end, point, values in sorted(found, key=lambda row: row[:3]):
+        until = frame.instant(end) if end > at else ""
+        page.line(EVENT_COLUMNS, [frame.instant(at), until, point, *values])
     return page
+
+
+def _event(frame: Frame, one: Event) -> list[Value | Cell]:
+    what = Cell(value=said(one.what), style="wrap", confidential=one.what.code in _SERIALS)
+    return [one.meter, what, one.unit, one.effect, _treatment(frame, one), one.who, one.document or ""]
 
 
 def _treatment(frame: Frame, one: Event) -> str:

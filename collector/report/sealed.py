@@ -7,20 +7,23 @@ judged when they came; here they are only counted again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from collector.archive import Archive
 from collector.registry import SiteKey
-from collector.report.material import Wired
+from collector.report.material import Happened, Wired
 from mrv import events, leaf
 from mrv.binding import Binding, BoundMeter
 from mrv.content import Content
 from mrv.crediting.sealed import Sealed
-from mrv.leaf import Blob, Config, MeterEvent, Summary, Usage
+from mrv.errors import Fault, fault
+from mrv.leaf import Blob, Clock, Config, MeterEvent, Summary, Usage
 from mrv.profile import MEASURANDS, Profile
 
 #: Kinds that say what readings mean and what they added up to.
-_KINDS = ("blob", "config", "meter", "usage", "summary")
+_KINDS = ("blob", "clock", "config", "meter", "usage", "summary")
+#: A wall clock that moves less than this (ms) when it is set is in order.
+_SET = 1000
 
 
 @dataclass(slots=True)
@@ -33,6 +36,17 @@ class SiteUsages:
     counts: dict[str, int] = field(default_factory=dict)
     contents: dict[str, Content] = field(default_factory=dict)
     configs: dict[str, dict[int, Config]] = field(default_factory=dict)
+    happened: list[Happened] = field(default_factory=list)
+    #: (origin, meter) -> (when, what the meter said it is).
+    identities: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
+
+    def told(self) -> tuple[Wired, ...]:
+        """The wiring, each entry with what its meter said next, or last."""
+        return tuple(replace(one, said=self._said(one)) for one in self.wired)
+
+    def _said(self, one: Wired) -> str:
+        known = self.identities.get((one.origin, one.meter), [])
+        return next((said for at, said in known if at >= one.since), known[-1][1] if known else "")
 
 
 def collect(archive: Archive, keys: tuple[SiteKey, ...], start: int, end: int) -> SiteUsages:
@@ -53,6 +67,7 @@ class _Log:
     content: Content = field(default_factory=Content)
     configs: dict[int, Config] = field(default_factory=dict)
     bindings: dict[int, dict[str, BoundMeter]] = field(default_factory=dict)
+    profiles: dict[str, str] = field(default_factory=dict)
     #: Of the period that is being read.
     decisions: list[MeterEvent] = field(default_factory=list)
 
@@ -78,10 +93,27 @@ class _Log:
                 self.decisions.clear()
             case MeterEvent(event=events.DECISION):
                 self.decisions.append(fact)
+            case MeterEvent(event=events.IDENTITY | events.CHANGED):
+                self._identified(fact)
+            case Clock():
+                self._clock(fact)
             case Blob():
                 self.content.add(fact)
             case Config():
                 self._configure(fact)
+
+    def _identified(self, fact: MeterEvent) -> None:
+        said = ", ".join(f"{name} {fact.details[name]}" for name in ("serial", "firmware") if name in fact.details)
+        self.found.identities.setdefault((self.origin, fact.meter), []).append((fact.ts, said))
+        if fact.event == events.CHANGED:
+            self._note(fact.ts, fact.meter, fault("report.meter_changed", fact.meter))
+
+    def _clock(self, fact: Clock) -> None:
+        if fact.why == "lost" or abs(fact.step) >= _SET:
+            self._note(fact.ts, "", fault("report.clock", why=fact.why, source=fact.source, step=fact.step))
+
+    def _note(self, at: int, meter: str, what: Fault) -> None:
+        self.found.happened.append(Happened(origin=self.origin, at=at, meter=meter, what=what))
 
     def _take(self, waiting: list[tuple[int, bytes]]) -> None:
         for index, data in waiting:
@@ -97,12 +129,17 @@ class _Log:
     def _configure(self, config: Config) -> None:
         self.configs[config.number] = config
         binding = self.content.binding(config.binding)
-        before = next(reversed(self.bindings.values()), {})
+        before, profiles = next(reversed(self.bindings.values()), {}), self.profiles
+        self.profiles = config.profiles
         bound = {one.meter: one for one in binding.meters} if isinstance(binding, Binding) else {}
         self.bindings[config.number] = bound
         for name, one in bound.items():
-            if before.get(name) != one:
+            changed = profiles.get(one.profile, "") != config.profiles.get(one.profile, "")
+            if before.get(name) != one or changed:
                 self.found.wired.append(self._wired(config, one))
+            if name in before and changed and one.profile in profiles:
+                digests = {"before": profiles[one.profile][:16], "after": config.profiles.get(one.profile, "")[:16]}
+                self._note(config.ts, name, fault("report.profile_changed", name, profile=one.profile, **digests))
 
     def _wired(self, config: Config, bound: BoundMeter) -> Wired:
         profile = self.content.profile(config.profiles.get(bound.profile, ""))

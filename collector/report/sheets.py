@@ -24,7 +24,7 @@ def lay_out(material: Material, languages: tuple[str, ...] = ("en", "vi", "ja"))
         metering.structure(frame, material),
         metering.metering(frame, material),
         quality.calibration(frame),
-        quality.events(frame),
+        quality.events(frame, material),
         quality.completeness(frame),
         quality.quality(frame, material),
         quality.cross_checks(frame, material),

@@ -113,6 +113,8 @@ class Device(Part, frozen=True, kw_only=True):
     ratio: Annotated[str, msgspec.Meta(pattern="^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}$", examples=["400/5"])] | None = None
     burden: Text | None = None
     seals: tuple[Text, ...] = ()
+    #: SHA-256 of photos: nameplate, seals, as wired.
+    photos: tuple[Digest, ...] = ()
     mpe: Share
     installed: date | None = None
     removed: date | None = None
