@@ -11,6 +11,7 @@ from typing import get_args
 from mrv.crediting.result import Kind, Line, canonical
 from mrv.errors import fault
 
+ROOT = Path(__file__).resolve().parents[2]
 LINE = Line(
     number=1,
     segment=0,
@@ -42,5 +43,18 @@ def test_fractions_keep_every_digit_and_nothing_is_a_float() -> None:
 
 
 def test_the_page_explains_every_kind_of_line() -> None:
-    page = (Path(__file__).resolve().parents[2] / "docs" / "crediting.md").read_text()
+    page = (ROOT / "docs" / "crediting.md").read_text()
     assert set(get_args(Kind)) == set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+
+
+def test_the_page_names_only_cases_and_tests_that_exist() -> None:
+    """And every case of crediting is named by it, but those that only stand for their methodology."""
+    page = (ROOT / "docs" / "crediting.md").read_text()
+    named = set(re.findall(r"`(\w+)`", page.partition("## What shows it")[2].partition("\n")[2])) - {"tests"}
+    cases = {path.name for path in (ROOT / "tests" / "cases").iterdir()}
+    tests = {
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    assert named - cases - tests == set()
+    credit = {name for name in cases if name.startswith("credit_") and not name.startswith("credit_method_")}
+    assert credit - named == set()
