@@ -22,7 +22,7 @@ from mrv.limits import HOUR, limits
 from mrv.measurand import BY_OBIS
 from mrv.period import in_ms as ms
 from mrv.period import shown
-from mrv.records import Hold
+from mrv.records import Exchange, Hold
 
 #: Verdicts of mrv.counter after which somebody has to say what lies between.
 _OPEN = frozenset({"held", "exchange", "ratio"})
@@ -72,7 +72,7 @@ class Rulings:
 NONE = Rulings()
 
 
-def rulings(point: str, sealed: Sequence[Sealed], papers: Iterable[Paper], rated: Fraction | None = None) -> Rulings:
+def rulings(point: str, sealed: Sequence[Sealed], papers: Sequence[Paper], rated: Fraction | None = None) -> Rulings:
     """What the papers decide about `sealed`, the usages of `point` in order of time.
 
     `rated` (kW) is what the plan says of the point: energy beyond it is believed, and said.
@@ -85,7 +85,7 @@ def rulings(point: str, sealed: Sequence[Sealed], papers: Iterable[Paper], rated
             continue
         if sealed[0].usage.start > ms(record.after.at) or sealed[-1].usage.end < ms(record.before.at):
             continue  # of another report
-        found = _matched(record, paper.digest, sealed)
+        found = _matched(record, paper.digest, sealed, papers)
         if isinstance(found, Ruling) and any((one.start, one.end) == (found.start, found.end) for one in accepted):
             found = fault("credit.hold_twice", record.meter, record=paper.digest[:16])
         if isinstance(found, Fault):
@@ -97,16 +97,27 @@ def rulings(point: str, sealed: Sequence[Sealed], papers: Iterable[Paper], rated
     return Rulings(accepted=tuple(accepted), released=released, findings=tuple(findings))
 
 
+def installs(paper: Paper, one: Sealed) -> bool:
+    """Whether `paper` signs for the meter of `one` at its point: the exchange that put it there."""
+    record = paper.record
+    if not isinstance(record, Exchange) or record.point != one.bound.point:
+        return False
+    same = one.bound.serial is None or record.installed.serial == one.bound.serial
+    return record.installed.meter == one.bound.meter and same
+
+
 # -- one decision --------------------------------------------------------------------------------------------------
 
 
-def _matched(record: Hold, digest: str, sealed: Sequence[Sealed]) -> Ruling | Fault:
+def _matched(record: Hold, digest: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> Ruling | Fault:
     """The ruling, or why there is none."""
     span = ms(record.before.at), ms(record.after.at)
     for before, after in pairwise((None, *sealed)):
         if after is None or after.bound.meter != record.meter:
             continue
         found = _inside(record, digest, after, span) or _between(record, digest, before, after, span)
+        if isinstance(found, Ruling) and not found.usage and any(installs(paper, after) for paper in papers):
+            return fault("credit.hold_twice", record.meter, record=digest[:16])
         if found is not None:
             return _possible(found, sealed) if isinstance(found, Ruling) else found
     return fault("credit.hold_unmatched", record.meter, record=digest[:16], start=shown(span[0]), end=shown(span[1]))

@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
-from mrv.crediting.decided import Rulings
+from mrv.crediting.decided import Rulings, installs
 from mrv.crediting.sealed import Paper, Sealed
 from mrv.crediting.segments import Source
 from mrv.identity import BINDING, PARTS
@@ -126,7 +126,7 @@ def _unsigned(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], 
 
 
 def _signed(one: Sealed, papers: Sequence[Paper]) -> bool:
-    return any(_installs(paper, one) for paper in papers)
+    return any(installs(paper, one) for paper in papers)
 
 
 def _decided(register: str, sealed: Sequence[Sealed], ruled: Rulings) -> Iterator[Piece]:
@@ -147,21 +147,12 @@ def _decided(register: str, sealed: Sequence[Sealed], ruled: Rulings) -> Iterato
         )
 
 
-def _installs(paper: Paper, one: Sealed) -> bool:
-    """Whether `paper` signs for the meter of `one` at its point."""
-    record = paper.record
-    if not isinstance(record, Exchange) or record.point != one.bound.point:
-        return False
-    same = one.bound.serial is None or record.installed.serial == one.bound.serial
-    return record.installed.meter == one.bound.meter and same
-
-
 def _exchanged(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper]) -> Iterator[Piece]:
     """What a signed exchange adds: up to the final reading of the old meter, and from the first of the new one."""
     for before, after in pairwise(sealed):
         if before.identity == after.identity:
             continue
-        signed = [paper for paper in papers if _installs(paper, after)]
+        signed = [paper for paper in papers if installs(paper, after)]
         old, new = before.stands(register), after.stands(register)
         if not signed or old is None or new is None or before.usage.closed is None or after.usage.opened is None:
             continue
