@@ -147,6 +147,7 @@ points:
         ratio: 400/5
         burden: 5 VA
         seals: [S1]
+        photos: [aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]
         mpe: {value: 0.5, unit: "%"}
         installed: 2025-12-01
         removed: 2035-12-01
