@@ -101,7 +101,9 @@ def _held(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], rule
     first: dict[tuple[str, str], int] = {}
     found = set()
     for one in sealed:
-        known = first.setdefault(one.identity, one.usage.end)
+        if one.usage.opened is not None:
+            first.setdefault(one.identity, one.usage.end)
+        known = first.get(one.identity, one.usage.end)
         waits = "held" in one.usage.flags and one.digest not in ruled.released
         if one.identity in unsigned or (waits and not (_from_the_first(one, known) and _signed(one, papers))):
             found.add(one.digest)
@@ -110,7 +112,10 @@ def _held(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], rule
 
 def _from_the_first(one: Sealed, known: int) -> bool:
     """Whether `one` is held only for who the meter is, and from its first period on, which ended at `known`."""
-    return all(reason in WHO and since < known for reason, since in one.usage.holds.items())
+    reasons = one.usage.holds
+    return bool(reasons or one.usage.end <= known) and all(
+        why in WHO and since < known for why, since in reasons.items()
+    )
 
 
 def _unsigned(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ruled: Rulings) -> set[tuple[str, str]]:

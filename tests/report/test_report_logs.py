@@ -130,6 +130,30 @@ def test_keys_journals_and_copies_of_several_logs(base: tuple[str, str], tmp_pat
     assert (tmp_path / "one" / "manifest.json").exists()
 
 
+def test_reports_of_two_sites_are_judged_together(base: tuple[str, str], tmp_path: Path, audited: Audited) -> None:
+    """Each by the logs and the journal of its own site, although both have a project of the same name."""
+    plan, binding = (msgspec.structs.replace(one, site="other") for one in (PLAN, BINDING))
+    desk, site = Desk(tmp_path), PaperSite([], site="other", seed=9)
+    log = SiteLog(plan=plan, binding=binding, key=site.key.vkey, site="other")
+    log.run(T0, T0 + 5 * MINUTE + 10_000)
+    newest = max(i for i, data in enumerate(log.leaves) if b'"k":"summary"' in data)
+    site.leaves = log.leaves[: newest + 1]
+    desk.enroll(site, plan=leaf.canonical(plan).decode(), binding=leaf.canonical(binding).decode())
+    desk.deliver(site.bundle(0, len(site.leaves)), "other")
+    assert all(verdict.admitted for verdict in Admission(desk.archive, desk.registry).catch_up(site.origin, desk.now))
+    desk.database.close()
+    reports = []
+    for name in ("demo-factory", "other"):
+        assert run("export", name, "--out", tmp_path / "both" / name, *base) == 0
+        reports.append(tmp_path / f"{name}.json")
+        assert run("report", "--project", "pv", "--site", name, *DAY, "--out", reports[-1], *base) == 0
+    asked = [part for report in reports for part in ("--report", report)]
+    code, said = audited(tmp_path / "both", *asked)
+    assert (code, said["findings"], len(said["logs"])) == (0, [], 3)
+    code, said = audited(tmp_path / "both" / "other", *asked)
+    assert (code, codes(said)) == (1, ["verify.report_other_logs"])
+
+
 def test_plan_and_binding_from_the_project_itself(base: tuple[str, str], tmp_path: Path, audited: Audited) -> None:
     out, plan, binding = tmp_path / "export", tmp_path / "plan.yaml", tmp_path / "binding.json"
     assert run("export", "demo-factory", "--out", out, *base) == 0
