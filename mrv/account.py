@@ -19,7 +19,7 @@ from mrv.leaf import Boot, Clock, Config, MeterEvent
 from mrv.limits import limits
 from mrv.period import Era, Span
 from mrv.profile import Profile
-from mrv.reading import ClockState, Gap, Quality, Reading, Stamped
+from mrv.reading import ClockState, Gap, GapReason, Quality, Reading, Stamped
 from mrv.usage import Chain, Seen
 
 #: A reading's wall clock may differ this much (ms) from what its era says before it is a finding.
@@ -191,10 +191,12 @@ class Account:
         slot = period.slot_of(at, chain.bound.every)
         if chain.end is not None and slot >= chain.end:
             return
-        if isinstance(fact, Gap):
-            chain.coverage.cover(slot, slot + chain.coverage.step)
-        elif chain.coverage.cover(slot, slot + chain.coverage.step):
+        if not chain.coverage.cover(slot, slot + chain.coverage.step):
+            return
+        if isinstance(fact, Reading):
             self._see(chain, slot, fact, ClockState.RELATIVE)
+        elif fact.why is GapReason.ASLEEP:
+            chain.nights.append((slot, slot + chain.coverage.step))
 
     def _chain_at(self, fact: Reading | Gap, at: int) -> Chain | None:
         """The chain of the fact's meter that owes the slot at `at`; the newest when none does."""
@@ -223,6 +225,8 @@ class Account:
             self._see(chain, start, fact, fact.clock)
         else:
             self.gaps.append(Span(fact.meter, start, end))
+            if fact.why is GapReason.ASLEEP:
+                chain.nights.append((start, end))
 
     def _taken(self, chain: Chain, start: int, end: int) -> bool:
         if self.replaying:

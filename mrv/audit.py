@@ -155,10 +155,9 @@ def _unacceptable(judgement: Judgement) -> Iterable[Fault]:
         return
     if summary.clock not in plan.clock:
         yield fault("audit.clock_not_accepted", where, clock=summary.clock.value, accepted=", ".join(plan.clock))
-    if Decimal(summary.read) < plan.min_coverage * summary.expected:
-        yield fault(
-            "audit.coverage_too_low", where, read=summary.read, expected=summary.expected, least=plan.min_coverage
-        )
+    expected = summary.expected - sum(usage.asleep for usage in judgement.usages)
+    if Decimal(summary.read) < plan.min_coverage * expected:
+        yield fault("audit.coverage_too_low", where, read=summary.read, expected=expected, least=plan.min_coverage)
 
 
 def audit(evidence: SiteEvidence) -> Report:

@@ -120,7 +120,7 @@ class Usage(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
 
     `lost` is for how long (ms) no register says what flowed; `holds` why and since when a person has to decide;
     `suspect` the slot of the oldest reading not decided about; `stood` and `ratio` the stamp of a carried closing
-    reading and the ratio read with it.
+    reading and the ratio read with it; `asleep` how many of `gap` an inverter slept through at night.
     """
 
     meter: str = msgspec.field(name="m")
@@ -139,6 +139,7 @@ class Usage(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     suspect: int | None = None
     stood: Stood | None = None
     ratio: str | None = None
+    asleep: int = 0
 
 
 class Indicative(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

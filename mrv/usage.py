@@ -49,6 +49,8 @@ class Chain:
     end: int | None = None
     coverage: Coverage = field(init=False)
     seen: dict[int, Seen] = field(default_factory=dict)
+    #: [from, to) of gaps because it is night for an inverter.
+    nights: list[tuple[int, int]] = field(default_factory=list)
     #: Where the registers stood at the end of the last closed period.
     closing: Mark | None = None
     #: Reason -> the instant from which on a person has to decide.
@@ -84,10 +86,16 @@ class Chain:
     def reads(self, start: int, end: int) -> int:
         return sum(start <= slot < end for slot in self.seen)
 
+    def sleeps(self, start: int, end: int) -> int:
+        """How many slots of [start, end) it slept through."""
+        spans = ((max(start, since), min(end, until)) for since, until in self.nights)
+        return sum(count_slots(since, until, self.bound.every) for since, until in spans if since < until)
+
     def forget_after(self, ms: int) -> None:
         """The clock says it is `ms`: what an earlier clock placed later than that, ahead of the rest, is surplus."""
         self.coverage.forget_after(ms)
         self.seen = {slot: seen for slot, seen in self.seen.items() if self.coverage.covers(slot)}
+        self.nights = [(since, until) for since, until in self.nights if self.coverage.covers(since)]
 
     def walk(self, end: int) -> Walk:
         """The readings up to the period's `end`, followed from where the registers stood."""
@@ -124,6 +132,7 @@ class Chain:
             suspect=walk.suspect,
             stood=_stood(closed) if closed and carried else None,
             ratio=str(closed.ratio) if closed and closed.ratio is not None else None,
+            asleep=self.sleeps(start, end),
         )
         return usage, walk
 
@@ -190,6 +199,7 @@ class Chain:
         since = end if suspect is None else min(end, suspect)
         self.seen = {slot: seen for slot, seen in self.seen.items() if slot >= since}
         self.lifted = [(since, until) for since, until in self.lifted if until > end]
+        self.nights = [(since, until) for since, until in self.nights if until > end]
         stands = self.closing.slot if self.closing else 0
         self.changes = [change for change in self.changes if change >= stands]
 

@@ -60,6 +60,7 @@ def sealed(meters: dict[str, BoundMeter], entry: dict[str, Any]) -> Sealed:
         expected=(end - start) // step,
         read=(end - start) // step - int(entry.get("gap", 0)),
         gap=int(entry.get("gap", 0)),
+        asleep=int(entry.get("asleep", 0)),
         opened=ms(entry.get("opened", entry["from"])),
         closed=ms(entry.get("closed", entry["to"])),
         registers=registers,

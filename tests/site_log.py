@@ -169,7 +169,16 @@ class SiteLog:
             raw=codec.pack(words),
         )
 
-    def gap(self, meter: str, start: int, end: int, *, now: int | None = None, slotted: bool = True) -> None:
+    def gap(
+        self,
+        meter: str,
+        start: int,
+        end: int,
+        *,
+        now: int | None = None,
+        slotted: bool = True,
+        why: GapReason = GapReason.TIMEOUT,
+    ) -> None:
         self.add(
             Gap(
                 **self.stamp(now or max(start, end - 1)),
@@ -177,7 +186,7 @@ class SiteLog:
                 config=self.config_number,
                 start=start if slotted else None,
                 end=end if slotted else None,
-                why=GapReason.TIMEOUT,
+                why=why,
             )
         )
 

@@ -57,6 +57,7 @@ COMPLETE_COLUMNS = (
     Column(label="expected", width=12, style="integer"),
     Column(label="read", width=12, style="integer"),
     Column(label="gap", width=12, style="integer"),
+    Column(label="asleep", width=12, style="integer"),
     Column(label="share_read", width=12, style="share"),
     Column(label="unit", width=8),
     Column(label="energy", width=17, style="fine"),
@@ -166,11 +167,12 @@ def completeness(frame: Frame) -> Page:
     page.table(COMPLETE_COLUMNS, frame.languages)
     for one in frame.crediting.completeness:
         row = len(page.rows) + 1
-        read = Fraction(one.read, one.expected) if one.expected else None
+        awake = one.expected - one.asleep
+        read = Fraction(one.read, awake) if awake else None
         across = one.across_gaps / one.energy if one.energy else None
-        values: list[Value | Cell] = [one.year, one.point, one.register, one.expected, one.read, one.gap]
-        values += [_ratio(read, f"E{row}/D{row}"), one.unit, one.energy, one.across_gaps]
-        values += [_ratio(across, f"J{row}/I{row}"), Fraction(one.unknown_ms, 3_600_000)]
+        values: list[Value | Cell] = [one.year, one.point, one.register, one.expected, one.read, one.gap, one.asleep]
+        values += [_ratio(read, f"E{row}/(D{row}-G{row})"), one.unit, one.energy, one.across_gaps]
+        values += [_ratio(across, f"K{row}/J{row}"), Fraction(one.unknown_ms, 3_600_000)]
         page.line(COMPLETE_COLUMNS, values)
     return page
 

@@ -29,10 +29,10 @@ ANSWERS: frozenset[Kind] = frozenset({"held", "lost", "exchange", "decided", "ra
 
 
 def completeness(frame: Frame, source: Source, sealed: Sequence[Sealed], found: Sequence[Piece]) -> Completeness:
-    """Slots of a point in one segment, and how much energy came over usages that had gaps."""
+    """Slots of a point in one segment, and how much energy came over usages that had gaps; nights are no gaps."""
     start, end = frame.window(source.item)
     mine = [one for one in sealed if start <= one.usage.start and one.usage.end <= end]
-    gappy = {one.digest for one in mine if one.usage.gap}
+    gappy = {one.digest for one in mine if one.usage.gap > one.usage.asleep}
     booked = [piece for piece in found if start < piece.end <= end]
     return Completeness(
         year=frame.year,
@@ -41,6 +41,7 @@ def completeness(frame: Frame, source: Source, sealed: Sequence[Sealed], found: 
         expected=sum(one.usage.expected for one in mine),
         read=sum(one.usage.read for one in mine),
         gap=sum(one.usage.gap for one in mine),
+        asleep=sum(one.usage.asleep for one in mine),
         unit=source.unit,
         energy=total(piece.amount for piece in booked),
         across_gaps=total(piece.amount for piece in booked if piece.usage in gappy),
@@ -118,8 +119,8 @@ def _gaps(sealed: Sequence[Sealed]) -> Iterator[Event]:
     """More than an hour without a reading, told by where the registers stand."""
     for one in sealed:
         usage = one.usage
-        if usage.opened is not None and usage.closed is not None and usage.expected and usage.gap:
-            missing = usage.gap * one.bound.every * 1000
+        if usage.opened is not None and usage.closed is not None and usage.expected:
+            missing = (usage.gap - usage.asleep) * one.bound.every * 1000
             if missing >= LONG:
                 hours = Fraction(missing, HOUR)
                 yield _event(usage.start, usage.end, one, fault("credit.gap", usage.meter, hours=hours))

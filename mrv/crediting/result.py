@@ -242,7 +242,10 @@ class CrossCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
-    """One point in one vintage. Slots, and the energy that was booked across gaps instead of seen slot by slot."""
+    """One point in one vintage. Slots, and the energy that was booked across gaps instead of seen slot by slot.
+
+    `asleep` is how many of `gap` an inverter slept through: no gaps, as far as the shares are concerned.
+    """
 
     year: int
     point: str
@@ -250,6 +253,7 @@ class Completeness:
     expected: int
     read: int
     gap: int
+    asleep: int
     unit: str
     energy: Fraction
     across_gaps: Fraction

@@ -38,8 +38,8 @@ class MonitoringPlan(Part, frozen=True, kw_only=True):
 
     `period` is in seconds, its bounds are multiples of it on the UTC epoch, cut at the local new year of `timezone`.
     A summary is admitted when its clock was in one of the states `clock` and at least the share `min_coverage` of
-    its expected slots was read. The version holds from the start of the local day `from`, without one from the
-    beginning, until a version with a later day.
+    its expected slots was read, nights of inverters apart. The version holds from the start of the local day `from`,
+    without one from the beginning, until a version with a later day.
     """
 
     site: Annotated[str, msgspec.Meta(pattern=SITE_ID, examples=["long-an-2"])]

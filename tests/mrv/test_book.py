@@ -14,7 +14,7 @@ from mrv.binding import BoundMeter, Settings
 from mrv.book import Book, Judgement
 from mrv.leaf import Blob, Config, Genesis, Summary, Usage
 from mrv.period import in_ms, instant
-from mrv.reading import ClockState, Quality, Reading
+from mrv.reading import ClockState, GapReason, Quality, Reading
 
 MINUTE, HOUR = 60_000, 3_600_000
 STEP = EVERY * 1000
@@ -420,6 +420,30 @@ def test_clock_and_coverage_are_conditions_of_the_plan() -> None:
     assert only.config is not None
     approved = Approvals(plans=frozenset({only.config.plan}), bindings=frozenset({only.config.binding}))
     assert [f.code for f in admit(only, approved).reasons] == ["audit.clock_not_accepted", "audit.coverage_too_low"]
+
+
+def test_a_night_is_a_gap_that_costs_no_coverage() -> None:
+    log = SiteLog(plan=demo_plan(min_coverage=Decimal("0.9")))
+    log.run(T0, T0 + MINUTE)
+    for ts in range(T0 + MINUTE, T0 + 2 * MINUTE + STEP, STEP):
+        log.read("chiller-1", ts, kwh=200)
+    night = T0 + MINUTE + STEP, T0 + 2 * MINUTE
+    log.read("pv-main", T0 + MINUTE, export=200)
+    log.gap("pv-main", *night, why=GapReason.ASLEEP)
+    log.read("pv-main", T0 + 2 * MINUTE, export=200)
+    log.close()
+    _, judgements = log.judged()
+    assert [j.findings for j in judgements] == [(), ()]
+    day, dark = ([(u.meter, u.expected, u.gap, u.asleep) for u in j.usages] for j in judgements)
+    assert day == [("chiller-1", 6, 0, 0), ("pv-main", 6, 0, 0)]
+    assert dark == [("chiller-1", 6, 0, 0), ("pv-main", 6, 5, 5)]
+    config = judgements[1].config
+    assert config is not None
+    approved = Approvals(plans=frozenset({config.plan}), bindings=frozenset({config.binding}))
+    assert admit(judgements[1], approved).admitted
+    slept = [n for n, data in enumerate(log.leaves) if b'"asleep":5' in data]
+    assert len(slept) == 1
+    assert "audit.usages_differ" in codes(replaced(log.leaves, slept[0], asleep=4))
 
 
 def test_two_meters_may_poll_at_their_own_pace() -> None:

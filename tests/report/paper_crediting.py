@@ -276,6 +276,7 @@ COMPLETE = Completeness(
     expected=440640,
     read=440000,
     gap=640,
+    asleep=0,
     unit="kWh",
     energy=Fraction(EXPORT),
     across_gaps=Fraction("12.5"),

@@ -39,7 +39,7 @@ ASKED = {
     "calibration": "point device serial certificate laboratory accreditation done due next_done days_late mpe as_found "
     "as_left mpe_used effect_kwh document_sha",
     "events": "at until point meter what unit effect treatment who document_sha",
-    "completeness": "expected read gap share_read energy across_gaps share_across unknown_hours",
+    "completeness": "expected read gap asleep share_read energy across_gaps share_across unknown_hours",
     "QA-QC": "month who signed_on sound findings record kept",
     "cross-check": "kind parameter subject metered other difference allowed agrees credited explanation",
     "implementation": "reduction_t estimate_t share_of_estimate kind item what approval",
