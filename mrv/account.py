@@ -200,11 +200,15 @@ class Account:
 
     def _chain_at(self, fact: Reading | Gap, at: int) -> Chain | None:
         """The chain of the fact's meter that owes the slot at `at`; the newest when none does."""
-        mine = [chain for chain in self.chains if chain.bound.meter == fact.meter]
-        if not mine or fact.config not in self.configs:
+        newest = None
+        for chain in reversed(self.chains) if fact.config in self.configs else ():
+            if chain.bound.meter == fact.meter:
+                if chain.start <= at and (chain.end is None or at < chain.end):
+                    return chain
+                newest = newest or chain
+        if newest is None:
             self.complain("unknown_meter", fact.meter, config=fact.config)
-            return None
-        return next((c for c in reversed(mine) if c.start <= at and (c.end is None or at < c.end)), mine[-1])
+        return newest
 
     def _cover(self, fact: Reading | Gap) -> None:
         chain = self._chain_at(fact, (fact.slot if isinstance(fact, Reading) else fact.start) or 0)
@@ -280,14 +284,20 @@ class Account:
             ratio = None
         return ratio, bool(ratio)
 
+    def _decoder(self, chain: Chain) -> codec.Decoder | None:
+        """How the registers of `chain` are decoded, once its profile is there: under one digest it never changes."""
+        if chain.decoder is None:
+            profile = self.profile(chain.bound.profile, chain.profile)
+            chain.decoder = codec.Decoder(profile, chain.bound.settings, counters=True) if profile else None
+        return chain.decoder
+
     def _redecodes(self, chain: Chain, fact: Reading) -> bool:
         """Whether the profile in the log reads from the raw words what the site says it read."""
-        profile = self.profile(chain.bound.profile, chain.profile)
-        if profile is None:
+        decoder = self._decoder(chain)
+        if decoder is None:
             return False
         try:
-            decoded = codec.decode(profile, chain.bound.settings, codec.unpack(fact.raw), counters=True)
-            registers = codec.registers(profile, decoded)
+            registers = codec.registers(decoder.profile, decoder.decode(codec.unpack(fact.raw)))
         except BadInput as error:
             self.note(error.faults)
             return False

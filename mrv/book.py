@@ -252,8 +252,7 @@ class Book:
     # -- summaries --------------------------------------------------------------------------------------------
 
     def _summary(self, data: bytes, summary: Summary) -> Judgement:
-        if not self._account.replaying:
-            self._judge(data, summary, f"seq {summary.seq}")
+        settled = None if self._account.replaying else self._judge(data, summary, f"seq {summary.seq}")
         named = [data for data in self._usages if not self._account.replaying or leaf.digest(data) in summary.usages]
         usages = tuple(usage for usage in map(leaf.decode, named) if isinstance(usage, Usage))
         judgement = Judgement(
@@ -268,7 +267,7 @@ class Book:
             decisions=tuple(self._decisions),
         )
         if self._account.replaying or self._believable(summary):
-            self._advance(summary, judgement.usages)
+            self._advance(summary, judgement.usages, settled)
         self._account.findings, self._usages, self._decisions = [], [], []
         return judgement
 
@@ -285,8 +284,8 @@ class Book:
                 profiles = {name: profile for name, profile in named.items() if profile is not None}
                 yield Terms(config=config, plan=plan, binding=binding, profiles=profiles)
 
-    def _judge(self, data: bytes, summary: Summary, where: str) -> None:
-        """Settle the period again and say where the site's summary differs."""
+    def _judge(self, data: bytes, summary: Summary, where: str) -> Settled | None:
+        """Settle the period again and say where the site's summary differs; None where it cannot be settled."""
         account = self._account
         if self.genesis is None:
             account.complain("no_genesis", where)
@@ -295,15 +294,16 @@ class Book:
         elif (summary.start, summary.end) != self.due():
             account.complain("period_not_due", where, start=summary.start, end=summary.end)
         else:
-            self._compare(data, summary, where)
+            return self._compare(data, summary, where)
+        return None
 
-    def _compare(self, data: bytes, summary: Summary, where: str) -> None:
+    def _compare(self, data: bytes, summary: Summary, where: str) -> Settled | None:
         account = self._account
         try:
             settled = self.close(summary.start, summary.end)
         except BadInput as error:
             account.note(error.faults)
-            return
+            return None
         usages, mine, decisions = settled.usages, settled.summary, settled.decisions
         if len(decisions) != len(self._decisions) or not all(map(events.says, self._decisions, decisions)):
             account.complain("decisions_differ", where, site=len(self._decisions), recomputed=len(decisions))
@@ -313,8 +313,9 @@ class Book:
             account.complain(
                 "summary_differs", where, site=differing(summary, mine), recomputed=differing(mine, summary)
             )
+        return settled
 
-    def _advance(self, summary: Summary, usages: Iterable[Usage]) -> None:
+    def _advance(self, summary: Summary, usages: Iterable[Usage], settled: Settled | None) -> None:
         """Make `summary` the newest closed period."""
         account = self._account
         account.closed, self.seq = summary.end, summary.seq if account.replaying else self.seq + 1
@@ -322,6 +323,6 @@ class Book:
             if account.replaying:
                 chain.recall(usages, summary.end)
             else:
-                chain.close(summary.end)
+                chain.close(summary.end, settled.walk(chain) if settled else None)
         account.chains = [c for c in account.chains if c.end is None or c.end > summary.end]
         account.gaps = [span for span in account.gaps if span.end > summary.end]

@@ -19,15 +19,25 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
-import msgspec
-
 from mrv.binding import Settings
 from mrv.measurand import Measurand
 from mrv.number import in_bounds, rounded, spell
 from mrv.profile import MEASURANDS, TABLES, WORDS, Factor, Order, Profile, ScaleRegister, Sign, Table, Value
 from mrv.words import Words, ordered, pack, unpack
 
-__all__ = ["REASONS", "Decoded", "Words", "addresses", "decode", "ordered", "pack", "ratio", "registers", "unpack"]
+__all__ = [
+    "REASONS",
+    "Decoded",
+    "Decoder",
+    "Words",
+    "addresses",
+    "decode",
+    "ordered",
+    "pack",
+    "ratio",
+    "registers",
+    "unpack",
+]
 
 #: Why a value is absent. Texts: `meter.absent_<reason>`.
 MISSING = "missing"  # its words are not there
@@ -44,12 +54,11 @@ REASONS = (MISSING, SENTINEL, NAN, INFINITE, SCALE, GUARD, FACTOR, RATIO, RANGE,
 
 #: SunSpec Device Information Model Specification, sunssf: a signed power of ten from -10 to 10.
 _POWERS = range(-10, 11)
-_COUNTERS = frozenset(name for name, measurand in MEASURANDS.items() if measurand.cumulative)
+_COUNTERS = {name: measurand for name, measurand in MEASURANDS.items() if measurand.cumulative}
+_NAMES = {measurand: name for name, measurand in _COUNTERS.items()}
 _FLOATS = {"float32": ">f", "float64": ">d"}
 _SIGNED = {"int16", "int32", "int64", "sunssf"}
 _ISKRA = {"iskra_t5", "iskra_t6", "iskra_t7"}
-_ONE = Decimal(1)
-_DEFAULT_SCALE = next(f.default for f in msgspec.structs.fields(Value) if f.name == "scale")
 
 _fraction = lru_cache(maxsize=256)(Fraction)
 
@@ -66,37 +75,17 @@ class _Absent(Exception):
     """There is no number in these words; `str()` is the reason."""
 
 
-def decode(profile: Profile, settings: Settings, words: Words, *, counters: bool = False) -> Decoded:
-    """Decode every value of `profile` whose words are given; those of `profile.read` are absent without them.
-
-    With `counters` only cumulative values: all that a judge compares. Never raises: a wrong or missing word makes
-    values absent. A word that is not what `profile.guards` demands makes all of them so.
-    """
-    image = _Image(profile.adapted(settings), settings, words)
-    decoded = Decoded()
-    if not image.guards_hold():
-        decoded.absent.update({MEASURANDS[name]: GUARD for name in profile.read})
-        return decoded
-    read = frozenset(profile.read)
-    for name, value in profile.values.items():
-        if counters and name not in _COUNTERS:
-            continue
-        if name not in read and not image.has(value):
-            continue
-        try:
-            decoded.values[MEASURANDS[name]] = image.value(MEASURANDS[name], value)
-        except _Absent as absent:
-            if name in read or str(absent) != MISSING:
-                decoded.absent[MEASURANDS[name]] = str(absent)
-    return decoded
+def decode(profile: Profile, settings: Settings, words: Words) -> Decoded:
+    """`Decoder.decode`, once."""
+    return Decoder(profile, settings).decode(words)
 
 
 def registers(profile: Profile, decoded: Decoded) -> dict[str, str]:
     """The cumulative values by OBIS code, spelled with the profile's decimals: `Reading.registers`."""
     return {
-        measurand.obis: spell(value, profile.values[measurand.name.lower()].decimals)
+        measurand.obis: spell(value, profile.values[_NAMES[measurand]].decimals)
         for measurand, value in decoded.values.items()
-        if measurand.cumulative
+        if measurand in _NAMES
     }
 
 
@@ -106,8 +95,8 @@ def ratio(profile: Profile, settings: Settings, words: Words) -> Fraction | None
     1 where the meter counts primary energy already, the site's constant, or the product of the ratio registers. None
     when it cannot be told: a ratio register is not there or 0, or the settings give a ratio the profile has no use for.
     """
-    image = _Image(profile.adapted(settings), settings, words)
     sides = {profile.values[name].ratio for name in profile.counters}
+    image = _Image(profile.adapted(settings), settings, words)
     try:
         return image.ratio(sides.pop() if sides else None) if len(sides) <= 1 else None
     except _Absent:
@@ -121,6 +110,118 @@ def addresses(profile: Profile, settings: Settings, names: tuple[str, ...]) -> I
     for span in (*profile.guard_spans(), *spans, *profile.factor_spans(names)):
         for address in range(shift + span.at, shift + span.end):
             yield span.table, address
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    """Where a number stands and how its words are read; `marks` mean no value, and so does more than `most`."""
+
+    kind: str
+    places: tuple[tuple[Table, int], ...]
+    byte_order: Order
+    word_order: Order
+    marks: tuple[str, ...]
+    most: int | None
+
+    def read(self, words: Words) -> Fraction:
+        """The number in `words`, unscaled. Raises _Absent."""
+        data = self.bytes(words)
+        if self.marks and _matches_any(_spelled(data), self.marks):
+            raise _Absent(SENTINEL)
+        number = _interpreted(data, self.kind)
+        if self.most is not None and number > self.most:
+            raise _Absent(RANGE)
+        return number
+
+    def bytes(self, words: Words) -> bytes:
+        try:
+            found = [words[place] for place in self.places]
+        except KeyError:
+            raise _Absent(MISSING) from None
+        return ordered(found, self.byte_order, self.word_order)
+
+
+def _number(
+    profile: Profile,
+    shift: int,
+    part: Value | Factor,
+    at: int,
+    kind: str,
+    sentinels: tuple[str, ...] = (),
+    most: int | None = None,
+) -> _Number:
+    """The number of type `kind` in registers of `part` from `at`."""
+    table = TABLES[part.table or profile.table]
+    places = tuple((table, place) for place in range(shift + at, shift + at + WORDS[kind]))
+    marks = profile.sentinels.get(kind, ())  # type: ignore[call-overload]
+    orders = part.byte_order or profile.byte_order, part.word_order or profile.word_order
+    return _Number(kind, places, *orders, marks + sentinels, most)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One value of a profile, with its numbers; a scale of 1 is None."""
+
+    name: str
+    measurand: Measurand
+    value: Value
+    number: _Number
+    scale: Fraction | None
+    terms: tuple[tuple[_Number, Fraction], ...]
+    sign: _Number | None
+    scale_register: _Number | None
+
+
+def _row(profile: Profile, shift: int, name: str) -> _Row:
+    value = profile.values[name]
+    sign, register = value.sign, value.scale_register
+    return _Row(
+        name=name,
+        measurand=MEASURANDS[name],
+        value=value,
+        number=_number(profile, shift, value, value.at, value.type, value.sentinels, value.most),
+        scale=Fraction(value.scale) if value.scale != 1 else None,
+        terms=tuple(
+            (_number(profile, shift, value, term.at, term.type, (), term.most), Fraction(term.scale))
+            for term in value.plus
+        ),
+        sign=_number(profile, shift, value, sign.at, sign.type) if sign else None,
+        scale_register=_number(profile, shift, value, register.at, register.type) if register else None,
+    )
+
+
+class Decoder:
+    """`profile` for a meter with `settings`, made ready: what does not depend on the words is found out once.
+
+    With `counters` only for cumulative values: all that a judge compares.
+    """
+
+    def __init__(self, profile: Profile, settings: Settings, *, counters: bool = False) -> None:
+        self.profile = profile
+        self._adapted, self._settings = profile.adapted(settings), settings
+        self._read = frozenset(profile.read)
+        names = [name for name in profile.values if not counters or name in _COUNTERS]
+        self._rows = tuple(_row(self._adapted, settings.shift, name) for name in names)
+
+    def decode(self, words: Words) -> Decoded:
+        """Decode every value whose words are given; those of `profile.read` are absent without them.
+
+        Never raises: a wrong or missing word makes values absent. A word that is not what `profile.guards` demands
+        makes all of them so.
+        """
+        image, decoded = _Image(self._adapted, self._settings, words), Decoded()
+        if not image.guards_hold():
+            decoded.absent.update({MEASURANDS[name]: GUARD for name in self.profile.read})
+            return decoded
+        for row in self._rows:
+            if row.number.places[0] not in words and row.name not in self._read:
+                continue
+            try:
+                decoded.values[row.measurand] = image.value(row)
+            except _Absent as absent:
+                if row.name in self._read or str(absent) != MISSING:
+                    decoded.absent[row.measurand] = str(absent)
+        return decoded
 
 
 class _Image:
@@ -138,30 +239,24 @@ class _Image:
             _matches_any(f"0x{self._words.get((span.table, self._shift + span.at), 0):04X}", guard.equals)
             for guard, span in zip(self._profile.guards, self._profile.guard_spans(), strict=True)
         )
-        return all(held)
+        return not self._profile.guards or all(held)
 
-    def has(self, value: Value) -> bool:
-        return (self._profile.table_of(value), self._shift + value.at) in self._words
-
-    def value(self, measurand: Measurand, value: Value) -> Decimal:
-        number = self._raw(value, value.at, value.type, value.sentinels, value.most)
-        if value.scale is not _DEFAULT_SCALE and value.scale != _ONE:
-            number *= _fraction(value.scale)
-        if value.plus or value.sign:
-            number = self._composed(value, number)
-        if value.scale_register:
-            number *= self._scale(value, value.scale_register)
+    def value(self, row: _Row) -> Decimal:
+        value = row.value
+        number = row.number.read(self._words)
+        if row.scale is not None:
+            number *= row.scale
+        for term, scale in row.terms:
+            number += term.read(self._words) * scale
+        if row.sign and value.sign:
+            number *= _signed(row.sign.bytes(self._words), value.sign)
+        if row.scale_register and value.scale_register:
+            number *= self._scale(row.scale_register, value.scale_register)
         if value.scaled_by or value.ratio:
-            number *= self._settings_of(value, counter=measurand.cumulative)
+            number *= self._settings_of(value, counter=row.name in _COUNTERS)
         if value.decode == "four_quadrant":
             number = _unfolded(number)
         return rounded(number, value.decimals)
-
-    def _composed(self, value: Value, number: Fraction) -> Fraction:
-        """`number` with the terms of `value` and its sign."""
-        for term in value.plus:
-            number += self._raw(value, term.at, term.type, (), term.most) * _fraction(term.scale)
-        return number * self._sign(value, value.sign) if value.sign else number
 
     def _settings_of(self, value: Value, *, counter: bool) -> Fraction:
         """What settings of the meter multiply `value` by. A counter must have its ratio, and is kept without it."""
@@ -173,44 +268,9 @@ class _Image:
             found *= 1 if counter else primary
         return found
 
-    def _raw(self, value: Value, at: int, kind: str, sentinels: tuple[str, ...], most: int | None = None) -> Fraction:
-        """The number of type `kind` in registers of `value` from `at`, unscaled."""
-        profile = self._profile
-        table = TABLES[value.table or profile.table]
-        orders = value.byte_order or profile.byte_order, value.word_order or profile.word_order
-        number = self._number(self._bytes(table, at, WORDS[kind], *orders), kind, sentinels)
-        if most is not None and number > most:
-            raise _Absent(RANGE)
-        return number
-
-    def _bytes(self, table: Table, at: int, count: int, byte_order: Order, word_order: Order) -> bytes:
-        first, words = self._shift + at, self._words
+    def _scale(self, number: _Number, register: ScaleRegister) -> Fraction:
         try:
-            found = [words[table, place] for place in range(first, first + count)]
-        except KeyError:
-            raise _Absent(MISSING) from None
-        return ordered(found, byte_order, word_order)
-
-    def _number(self, data: bytes, kind: str, sentinels: tuple[str, ...] = ()) -> Fraction:
-        marks = self._profile.sentinels.get(kind, ())  # type: ignore[call-overload]
-        if marks or sentinels:
-            spelled = "0x" + data.hex().upper()
-            if _matches_any(spelled, marks + sentinels):
-                raise _Absent(SENTINEL)
-        return _interpreted(data, kind)
-
-    def _sign(self, value: Value, sign: Sign) -> int:
-        orders = value.byte_order or self._profile.byte_order, value.word_order or self._profile.word_order
-        spelled = "0x" + self._bytes(self._profile.table_of(value), sign.at, WORDS[sign.type], *orders).hex().upper()
-        if _matches_any(spelled, sign.negative):
-            return -1
-        if _matches_any(spelled, sign.positive):
-            return 1
-        raise _Absent(SIGN)
-
-    def _scale(self, value: Value, register: ScaleRegister) -> Fraction:
-        try:
-            content = self._raw(value, register.at, register.type, ()) * _fraction(register.scale)
+            content = number.read(self._words) * _fraction(register.scale)
         except _Absent as absent:
             raise _Absent(MISSING if str(absent) == MISSING else SCALE) from None
         found = _applied(register.kind, content)
@@ -236,10 +296,8 @@ class _Image:
                 raise _Absent(FACTOR)
             content = Fraction(given)
         else:
-            table = TABLES[factor.table or self._profile.table]
-            orders = factor.byte_order or self._profile.byte_order, factor.word_order or self._profile.word_order
             try:
-                content = self._number(self._bytes(table, factor.at, WORDS[factor.type], *orders), factor.type)
+                content = _number(self._profile, self._shift, factor, factor.at, factor.type).read(self._words)
             except _Absent as absent:
                 raise _Absent(MISSING if str(absent) == MISSING else FACTOR) from None
         content *= _fraction(factor.scale)
@@ -288,9 +346,22 @@ def _stepped(factor: Factor, content: Fraction) -> Fraction | None:
     return None
 
 
+def _signed(data: bytes, sign: Sign) -> int:
+    if _matches_any(_spelled(data), sign.negative):
+        return -1
+    if _matches_any(_spelled(data), sign.positive):
+        return 1
+    raise _Absent(SIGN)
+
+
 def _unfolded(number: Fraction) -> Fraction:
     """Schneider's four-quadrant power factor: beyond 1 and -1 it comes back, and then is leading."""
     return 2 - number if number > 1 else -2 - number if number < -1 else number
+
+
+def _spelled(data: bytes) -> str:
+    """Words as profiles write them."""
+    return "0x" + data.hex().upper()
 
 
 def _matches_any(spelled: str, patterns: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mrv.limits import Limits, nano
 from mrv.reading import ClockState
@@ -30,8 +30,7 @@ IDENTITY_WAIT = 3_600_000
 UNDECIDED = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """One good reading: its slot, its registers in native counts, when it was taken, the ratio it was taken under."""
 
     slot: int
@@ -63,8 +62,7 @@ class Decision:
     wrapped: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """From one mark to another: nano units per register, and whether the circuit can have carried them."""
 
     moved: dict[str, int]
@@ -119,7 +117,7 @@ class Walk:
         elif not (step := self._step(base, mark)).possible:
             self._doubt(mark)
         else:
-            if self.suspect is not None:
+            if self._strays or self._run:
                 self._glitch(base)
             if step.wraps:
                 self._rebase(Decision(verdict="wraps", before=base, after=mark, reads=1))
@@ -144,15 +142,16 @@ class Walk:
         limits, moved = self._limits, {}
         time = passed(before, after, limits.every)
         known = limits.most(limits.every if time is None else time, after.ratio)
-        possible, wraps = before.ratio == after.ratio, False
-        for obis in before.registers.keys() & after.registers.keys():
-            stood, stands = nano(before.registers[obis]), nano(after.registers[obis])
+        possible = before.ratio == after.ratio
+        for obis, text in after.registers.items():
+            if (earlier := before.registers.get(obis)) is None:
+                continue
+            stood, stands = nano(earlier), nano(text)
             moved[obis] = stands - stood
             if abs(moved[obis]) > known:
                 slack = 2 * max(limits.resolution(obis, stood), limits.resolution(obis, stands))
                 possible = possible and abs(moved[obis]) <= known + slack
-            modulus = limits.modulus(obis)
-            wraps = wraps or (modulus is not None and time is not None and known >= modulus)
+        wraps = time is not None and any(known >= modulus for obis, modulus in limits.moduli.items() if obis in moved)
         return Step(moved, None if time is None else known, possible, wraps)
 
     def _take(self, mark: Mark, moved: dict[str, int]) -> None:
@@ -235,7 +234,7 @@ class Walk:
         """Registers that went round once, with the documented modulus of each; empty when that explains not all."""
         most, found = step.most or 0, {}
         for obis, moved in step.moved.items():
-            slack, modulus = self._slack(obis, base, first), self._limits.modulus(obis)
+            slack, modulus = self._slack(obis, base, first), self._limits.moduli.get(obis)
             if abs(moved) <= most + slack:
                 continue
             if modulus is None or not 0 <= moved + modulus <= most + slack:

@@ -174,9 +174,9 @@ class Summary(Leaf, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
 AnyLeaf = Genesis | Config | Blob | Boot | Clock | Reading | Gap | MeterEvent | Usage | Summary
 _DECODER: msgspec.json.Decoder[AnyLeaf] = msgspec.json.Decoder(AnyLeaf)
 _FAST = msgspec.json.Encoder(order="sorted")
-#: What the fast encoder and RFC 8785 might spell differently: keys beyond ASCII (their order), integers from 2^53 on.
-#: Digits within a text (hex words) are no integer: an integer stands behind a colon, a comma or a bracket.
-_UNSURE = re.compile(rb"[^\x00-\x7f]|[:,\[]-?[0-9]{16}")
+#: What the fast encoder and RFC 8785 might spell differently, beside keys beyond ASCII (their order): integers from
+#: 2^53 on. Digits within a text (hex words) are none, and no leaf has a list of integers: each stands behind a colon.
+_LARGE = re.compile(rb":-?[0-9]{16}")
 
 
 class _Peek(msgspec.Struct):
@@ -202,23 +202,25 @@ def decode(data: bytes) -> AnyLeaf | None:
 
     Raises BadInput when the bytes are not a JSON object with a kind, or spell a known kind otherwise than `encode`.
     """
-    kind = _kind(data)
-    if kind not in KINDS:
-        return None
+    problem: Exception | None = None
     try:
         leaf = _DECODER.decode(data)
-        spelled = _spelled(leaf)
-    except (msgspec.DecodeError, UnicodeError, rfc8785.CanonicalizationError) as error:
-        raise BadInput(fault("log.leaf_malformed", kind=kind, problem=str(error))) from error
-    if spelled != data:
+        if _spelled(leaf) == data:
+            return leaf
+    except (msgspec.DecodeError, UnicodeError, RecursionError, rfc8785.CanonicalizationError) as error:
+        problem = error
+    kind = _kind(data)  # only where it is asked for: nearly every leaf is good
+    if kind not in KINDS:
+        return None
+    if problem is None:
         raise BadInput(fault("log.leaf_not_canonical", kind=kind))
-    return leaf
+    raise BadInput(fault("log.leaf_malformed", kind=kind, problem=str(problem))) from problem
 
 
 def _spelled(leaf: AnyLeaf) -> bytes:
     """RFC 8785 bytes: the fast encoder where it certainly writes the same, else the library."""
     data = _FAST.encode(leaf)
-    return rfc8785.dumps(msgspec.to_builtins(leaf)) if _UNSURE.search(data) else data
+    return data if data.isascii() and not _LARGE.search(data) else rfc8785.dumps(msgspec.to_builtins(leaf))
 
 
 def _kind(data: bytes) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from mrv.binding import Settings
 from mrv.profile import MEASURANDS, Profile, Value
@@ -29,6 +29,7 @@ HOUR = 3_600_000
 _MANTISSA = {"float32": 24, "float64": 53}
 
 
+@lru_cache(maxsize=4096)  # each reading is looked at from both sides
 def nano(text: str) -> int:
     """A register's spelling in 10^-9 of its unit. Raises ValueError for what no profile would write."""
     whole, _, part = text.partition(".")
@@ -87,9 +88,10 @@ class Limits:
         scale = self.scales.get(obis)
         return scale.resolution(value) if scale else 1
 
-    def modulus(self, obis: str) -> int | None:
-        scale = self.scales.get(obis)
-        return scale.modulus if scale else None
+    @cached_property
+    def moduli(self) -> dict[str, int]:
+        """Of the registers that wrap, the count at which they do."""
+        return {obis: scale.modulus for obis, scale in self.scales.items() if scale.modulus is not None}
 
 
 def _rate(power: Fraction) -> tuple[int, int]:

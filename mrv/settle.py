@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from mrv import known, leaf, number
 from mrv.content import Content
-from mrv.counter import Decision
+from mrv.counter import Decision, Walk
 from mrv.leaf import Config, Indicative, Summary, Usage
 from mrv.measurand import BY_OBIS, Measurand
 from mrv.methodology.emissions import Emissions, emissions
@@ -43,6 +43,12 @@ class Settled:
     decisions: tuple[Decided, ...]
     usages: tuple[Usage, ...]
     summary: Summary
+    #: How each chain was followed to the end of the period.
+    walks: tuple[tuple[Chain, Walk], ...] = ()
+
+    def walk(self, chain: Chain) -> Walk | None:
+        """How `chain` itself was followed; None if it had no part in the period."""
+        return next((walk for one, walk in self.walks if one is chain), None)
 
 
 def settle(
@@ -84,7 +90,8 @@ def settle(
         for usage, walk in used
         for decision in walk.decisions
     )
-    return Settled(decisions=decisions, usages=usages, summary=summary)
+    walks = tuple((chain, walk) for chain, (_, walk) in zip(active, used, strict=True))
+    return Settled(decisions=decisions, usages=usages, summary=summary, walks=walks)
 
 
 def _worst_clock(chains: Iterable[Chain], start: int, end: int, otherwise: ClockState) -> ClockState:

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import NamedTuple
 
 from mrv import number
 from mrv.binding import BoundMeter
+from mrv.codec import Decoder
 from mrv.counter import Mark, Registers, Walk
 from mrv.coverage import Coverage
 from mrv.leaf import Stood, Usage, UsedRegister
@@ -26,8 +28,7 @@ from mrv.reading import ClockState
 _FLAGS = {"glitch": "glitch", "rollover": "rollover", "reset": "reset", "jump": "jump", "drop": "jump", "time": "jump"}
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What one slot showed: None registers when its quality forbids using them; `clock` is R for a placed reading."""
 
     registers: Registers | None
@@ -63,6 +64,8 @@ class Chain:
     #: What the meter last said of itself (mrv.identity), and when.
     identity: dict[str, str] = field(default_factory=dict)
     identified: int = 0
+    #: How a judge decodes its readings (mrv.account).
+    decoder: Decoder | None = None
 
     def __post_init__(self) -> None:
         self.start = first_slot(self.start, self.bound.every)
@@ -174,11 +177,14 @@ class Chain:
         """Whether a reading at slot `end` was owed: not when the chain ended before it."""
         return self.end is None or self.end > end
 
-    def close(self, end: int) -> None:
-        """Make the last believed reading up to `end` the next opening and forget what is behind it."""
+    def close(self, end: int, walk: Walk | None = None) -> None:
+        """Make the last believed reading up to `end` the next opening and forget what is behind it.
+
+        `walk`: that of `use`, where the period was settled just now.
+        """
         if self.start >= end:
             return  # not part of the period: its first reading is still its opening
-        walk = self.walk(end)
+        walk = walk or self.walk(end)
         self.closing = walk.base or self.closing
         self.holds = walk.holds | self.holds
         self._forget(end, walk.suspect)

@@ -5,9 +5,9 @@ Integers and bytes only; what the bytes mean is `mrv.codec`'s to say.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 from mrv.errors import BadInput, fault
@@ -16,7 +16,6 @@ from mrv.profile_parts import Order, Table
 #: Register content by table and wire address.
 Words = Mapping[tuple[Table, int], int]
 
-_HEX = re.compile(r"([0-9a-f]{4})*")
 _LETTERS: dict[str, Table] = {"h": "h", "i": "i"}
 
 
@@ -35,23 +34,15 @@ def pack(words: Words) -> dict[str, str]:
 
 def unpack(raw: Mapping[str, str]) -> dict[tuple[Table, int], int]:
     """The words of `pack`. Raises BadInput for anything `pack` would have written otherwise: one spelling only."""
-    words: dict[tuple[Table, int], int] = {}
-    runs: list[tuple[Table, int, int]] = []
-    for key, text in raw.items():
-        letter, _, first = key.partition(":")
-        table = _LETTERS.get(letter)
-        if table is None or not first.isdecimal() or not first.isascii() or len(first) > 5:
-            raise _malformed(key)
-        start = int(first)
-        run = _run(table, start, text, key)
-        if str(start) != first or not run:
-            raise _malformed(key)
-        words.update(run)
-        runs.append((table, start, start + len(run)))
-    runs.sort()
-    if any(one[0] == other[0] and other[1] <= one[2] for one, other in pairwise(runs)):
-        raise _malformed(",".join(raw))  # `pack` makes one run of words that follow each other
-    return words
+    places = _places(tuple((key, len(text)) for key, text in raw.items()))
+    text = "".join(raw.values())
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        data = b""
+    if data.hex() != text:  # blanks and capitals are read, and would not be written
+        raise _malformed(",".join(raw))
+    return dict(zip(places, struct.unpack(f">{len(places)}H", data), strict=True))
 
 
 def ordered(words: list[int], byte_order: Order, word_order: Order) -> bytes:
@@ -60,13 +51,24 @@ def ordered(words: list[int], byte_order: Order, word_order: Order) -> bytes:
     return struct.pack(f"{'>' if byte_order == 'big' else '<'}{len(words)}H", *sequence)
 
 
-def _run(table: Table, first: int, text: str, key: str) -> dict[tuple[Table, int], int]:
-    if not _HEX.fullmatch(text):
+@lru_cache(maxsize=256)
+def _places(shape: tuple[tuple[str, int], ...]) -> tuple[tuple[Table, int], ...]:
+    """Where the words stand in runs of these keys and lengths of text: a meter's readings are all of one shape."""
+    runs = sorted(_run(key, length) for key, length in shape)
+    if any(one[0] == other[0] and other[1] <= one[2] for one, other in pairwise(runs)):
+        raise _malformed(",".join(key for key, _ in shape))  # `pack` makes one run of words that follow each other
+    return tuple((table, at) for table, first, end in (_run(*one) for one in shape) for at in range(first, end))
+
+
+def _run(key: str, length: int) -> tuple[Table, int, int]:
+    letter, _, first = key.partition(":")
+    table = _LETTERS.get(letter)
+    if table is None or not first.isdecimal() or not first.isascii() or len(first) > 5 or str(int(first)) != first:
         raise _malformed(key)
-    data = bytes.fromhex(text)
-    if len(data) % 2 or first + len(data) // 2 > 65536:
+    start, (count, rest) = int(first), divmod(length, 4)
+    if rest or not count or start + count > 65536:
         raise _malformed(key)
-    return {(table, first + i): word for i, (word,) in enumerate(struct.iter_unpack(">H", data))}
+    return table, start, start + count
 
 
 def _malformed(key: str) -> BadInput:
