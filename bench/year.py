@@ -8,6 +8,7 @@ command; nothing is skipped.
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import tempfile
 import time
@@ -57,13 +58,17 @@ def _story(days: int) -> Story:
 def _say(filled: Filled) -> None:
     last = filled.factory.start + timedelta(days=filled.factory.days - 1)
     print(f"{filled.leaves} leaves in {filled.bundles} bundles, {filled.factory.start} to {last}")
+    print(f"of that receiving: {filled.receiving:.0f} s of CPU")
 
 
 @contextmanager
 def _timed(what: str) -> Iterator[None]:
     wall, cpu = time.perf_counter(), time.process_time()
     yield
-    print(f"{what}: {time.perf_counter() - wall:.0f} s ({time.process_time() - cpu:.0f} s of CPU)", flush=True)
+    took = f"{time.perf_counter() - wall:.0f} s ({time.process_time() - cpu:.0f} s of CPU)"
+    print(
+        f"{what}: {took}; at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB so far", flush=True
+    )
 
 
 if __name__ == "__main__":

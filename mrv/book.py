@@ -16,7 +16,7 @@ from mrv.binding import Binding
 from mrv.content import Content
 from mrv.difference import differing
 from mrv.errors import BadInput, Fault, fault
-from mrv.leaf import Blob, Boot, Clock, Config, Genesis, MeterEvent, Summary, Usage
+from mrv.leaf import AnyLeaf, Blob, Boot, Clock, Config, Genesis, MeterEvent, Summary, Usage
 from mrv.period import Era, Span
 from mrv.plan import MonitoringPlan
 from mrv.profile import Profile
@@ -72,6 +72,8 @@ class Book:
         self.seq = -1
         self._usages: list[bytes] = []
         self._decisions: list[MeterEvent] = []
+        #: The newest period settled, while nothing that its figures depend on was added since.
+        self._settled: tuple[int, int, Settled] | None = None
 
     # -- what is in force -------------------------------------------------------------------------------------
 
@@ -169,12 +171,22 @@ class Book:
         if isinstance(fact, Stamped) and not isinstance(fact, Boot):
             account.require_boot(fact)
         match fact:
-            case Reading() | Gap():
-                account.take(fact)
             case Usage():
                 self._usages.append(data)
             case Summary():
                 return self._summary(data, fact)
+            case MeterEvent(event=events.DECISION):
+                self._decisions.append(fact)
+            case _:
+                self._settled = None
+                self._fold(fact)
+        return None
+
+    def _fold(self, fact: AnyLeaf | None) -> None:
+        account = self._account
+        match fact:
+            case Reading() | Gap():
+                account.take(fact)
             case Blob():
                 account.note(account.content.add(fact))
             case Config():
@@ -183,13 +195,10 @@ class Book:
                 account.clock(fact)
             case Boot():
                 account.started(fact)
-            case MeterEvent(event=events.DECISION):
-                self._decisions.append(fact)
             case MeterEvent():
                 account.happened(fact)
             case Genesis():
                 self._begin(fact)
-        return None
 
     def _begin(self, fact: Genesis) -> None:
         if self.genesis is not None:
@@ -235,10 +244,12 @@ class Book:
 
         Raises BadInput when no config and plan are in force.
         """
+        if self._settled and self._settled[:2] == (start, end):
+            return self._settled[2]
         config, plan, era = self.config, self.plan, self.era
         if config is None or plan is None:
             raise BadInput(fault("audit.no_config"))
-        return settle(
+        settled = settle(
             self._account.chains,
             self.content,
             config,
@@ -248,6 +259,8 @@ class Book:
             end=end,
             clock=era.state if era else ClockState.UNKNOWN,
         )
+        self._settled = start, end, settled
+        return settled
 
     # -- summaries --------------------------------------------------------------------------------------------
 
@@ -318,6 +331,7 @@ class Book:
     def _advance(self, summary: Summary, usages: Iterable[Usage], settled: Settled | None) -> None:
         """Make `summary` the newest closed period."""
         account = self._account
+        self._settled = None
         account.closed, self.seq = summary.end, summary.seq if account.replaying else self.seq + 1
         for chain in account.chains:
             if account.replaying:

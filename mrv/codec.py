@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from mrv.binding import Settings
 from mrv.measurand import Measurand
 from mrv.number import in_bounds, rounded, spell
 from mrv.profile import MEASURANDS, TABLES, WORDS, Factor, Order, Profile, ScaleRegister, Sign, Table, Value
-from mrv.words import Words, ordered, pack, unpack
+from mrv.words import Layout, Packed, Place, Words, ordered, pack, unpack
 
 __all__ = [
     "REASONS",
@@ -55,7 +55,7 @@ REASONS = (MISSING, SENTINEL, NAN, INFINITE, SCALE, GUARD, FACTOR, RATIO, RANGE,
 #: SunSpec Device Information Model Specification, sunssf: a signed power of ten from -10 to 10.
 _POWERS = range(-10, 11)
 _COUNTERS = {name: measurand for name, measurand in MEASURANDS.items() if measurand.cumulative}
-_NAMES = {measurand: name for name, measurand in _COUNTERS.items()}
+_NAMED = {measurand: (measurand.obis, name) for name, measurand in _COUNTERS.items()}
 _FLOATS = {"float32": ">f", "float64": ">d"}
 _SIGNED = {"int16", "int32", "int64", "sunssf"}
 _ISKRA = {"iskra_t5", "iskra_t6", "iskra_t7"}
@@ -83,9 +83,9 @@ def decode(profile: Profile, settings: Settings, words: Words) -> Decoded:
 def registers(profile: Profile, decoded: Decoded) -> dict[str, str]:
     """The cumulative values by OBIS code, spelled with the profile's decimals: `Reading.registers`."""
     return {
-        measurand.obis: spell(value, profile.values[_NAMES[measurand]].decimals)
+        counter[0]: spell(value, profile.values[counter[1]].decimals)
         for measurand, value in decoded.values.items()
-        if measurand in _NAMES
+        if (counter := _NAMED.get(measurand))
     }
 
 
@@ -96,7 +96,7 @@ def ratio(profile: Profile, settings: Settings, words: Words) -> Fraction | None
     when it cannot be told: a ratio register is not there or 0, or the settings give a ratio the profile has no use for.
     """
     sides = {profile.values[name].ratio for name in profile.counters}
-    image = _Image(profile.adapted(settings), settings, words)
+    image = _Image(profile.adapted(settings), settings, Packed.of(words))
     try:
         return image.ratio(sides.pop() if sides else None) if len(sides) <= 1 else None
     except _Absent:
@@ -117,15 +117,18 @@ class _Number:
     """Where a number stands and how its words are read; `marks` mean no value, and so does more than `most`."""
 
     kind: str
-    places: tuple[tuple[Table, int], ...]
+    places: tuple[Place, ...]
     byte_order: Order
     word_order: Order
     marks: tuple[str, ...]
     most: int | None
 
-    def read(self, words: Words) -> Fraction:
+    def read(self, words: Packed) -> Fraction:
         """The number in `words`, unscaled. Raises _Absent."""
-        data = self.bytes(words)
+        return self.of(self.bytes(words))
+
+    def of(self, data: bytes) -> Fraction:
+        """The number that `data` are. Raises _Absent."""
         if self.marks and _matches_any(_spelled(data), self.marks):
             raise _Absent(SENTINEL)
         number = _interpreted(data, self.kind)
@@ -133,12 +136,15 @@ class _Number:
             raise _Absent(RANGE)
         return number
 
-    def bytes(self, words: Words) -> bytes:
+    def bytes(self, words: Packed) -> bytes:
+        """What stands in its registers, most significant first. Raises _Absent."""
         try:
-            found = [words[place] for place in self.places]
+            found = words.bytes_at(self.places)
         except KeyError:
             raise _Absent(MISSING) from None
-        return ordered(found, self.byte_order, self.word_order)
+        if self.byte_order == self.word_order == "big":
+            return found
+        return ordered(struct.unpack(f">{len(self.places)}H", found), self.byte_order, self.word_order)
 
 
 def _number(
@@ -160,7 +166,11 @@ def _number(
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One value of a profile, with its numbers; a scale of 1 is None."""
+    """One value of a profile, with its numbers; a scale of 1 is None.
+
+    `alone`, where no other word has a part in it: from its bytes to the value. Many registers stand still from one
+    reading to the next.
+    """
 
     name: str
     measurand: Measurand
@@ -170,24 +180,37 @@ class _Row:
     terms: tuple[tuple[_Number, Fraction], ...]
     sign: _Number | None
     scale_register: _Number | None
+    alone: Callable[[bytes], Decimal] | None
 
 
 def _row(profile: Profile, shift: int, name: str) -> _Row:
     value = profile.values[name]
     sign, register = value.sign, value.scale_register
+    number = _number(profile, shift, value, value.at, value.type, value.sentinels, value.most)
+    scale = Fraction(value.scale) if value.scale != 1 else None
+    further = value.plus or sign or register or value.scaled_by or value.ratio
     return _Row(
         name=name,
         measurand=MEASURANDS[name],
         value=value,
-        number=_number(profile, shift, value, value.at, value.type, value.sentinels, value.most),
-        scale=Fraction(value.scale) if value.scale != 1 else None,
+        number=number,
+        scale=scale,
         terms=tuple(
             (_number(profile, shift, value, term.at, term.type, (), term.most), Fraction(term.scale))
             for term in value.plus
         ),
         sign=_number(profile, shift, value, sign.at, sign.type) if sign else None,
         scale_register=_number(profile, shift, value, register.at, register.type) if register else None,
+        alone=None if further else lru_cache(maxsize=16)(partial(_alone, number, scale, value)),
     )
+
+
+def _alone(number: _Number, scale: Fraction | None, value: Value, data: bytes) -> Decimal:
+    return _finished(value, number.of(data) * (1 if scale is None else scale))
+
+
+def _finished(value: Value, number: Fraction) -> Decimal:
+    return rounded(_unfolded(number) if value.decode == "four_quadrant" else number, value.decimals)
 
 
 class Decoder:
@@ -202,6 +225,8 @@ class Decoder:
         self._read = frozenset(profile.read)
         names = [name for name in profile.values if not counters or name in _COUNTERS]
         self._rows = tuple(_row(self._adapted, settings.shift, name) for name in names)
+        self._layout: Layout | None = None
+        self._there: tuple[_Row, ...] = ()
 
     def decode(self, words: Words) -> Decoded:
         """Decode every value whose words are given; those of `profile.read` are absent without them.
@@ -209,13 +234,12 @@ class Decoder:
         Never raises: a wrong or missing word makes values absent. A word that is not what `profile.guards` demands
         makes all of them so.
         """
-        image, decoded = _Image(self._adapted, self._settings, words), Decoded()
-        if not image.guards_hold():
+        packed, decoded = Packed.of(words), Decoded()
+        image = _Image(self._adapted, self._settings, packed)
+        if self.profile.guards and not image.guards_hold():
             decoded.absent.update({MEASURANDS[name]: GUARD for name in self.profile.read})
             return decoded
-        for row in self._rows:
-            if row.number.places[0] not in words and row.name not in self._read:
-                continue
+        for row in self._asked(packed.layout):
             try:
                 decoded.values[row.measurand] = image.value(row)
             except _Absent as absent:
@@ -223,13 +247,20 @@ class Decoder:
                     decoded.absent[row.measurand] = str(absent)
         return decoded
 
+    def _asked(self, layout: Layout) -> tuple[_Row, ...]:
+        """The rows that words of this layout have something to say of, or should."""
+        if layout is not self._layout:
+            there = (row for row in self._rows if row.name in self._read or row.number.places[0] in layout.index)
+            self._layout, self._there = layout, tuple(there)
+        return self._there
+
 
 class _Image:
     """The words of one instant, seen through a profile. Its methods raise _Absent."""
 
     __slots__ = ("_known", "_profile", "_settings", "_shift", "_words")
 
-    def __init__(self, profile: Profile, settings: Settings, words: Words) -> None:
+    def __init__(self, profile: Profile, settings: Settings, words: Packed) -> None:
         self._profile, self._settings, self._words = profile, settings, words
         self._shift = settings.shift
         self._known: dict[str, Fraction] = {}
@@ -239,11 +270,13 @@ class _Image:
             _matches_any(f"0x{self._words.get((span.table, self._shift + span.at), 0):04X}", guard.equals)
             for guard, span in zip(self._profile.guards, self._profile.guard_spans(), strict=True)
         )
-        return not self._profile.guards or all(held)
+        return all(held)
 
     def value(self, row: _Row) -> Decimal:
-        value = row.value
-        number = row.number.read(self._words)
+        value, data = row.value, row.number.bytes(self._words)
+        if row.alone:
+            return row.alone(data)
+        number = row.number.of(data)
         if row.scale is not None:
             number *= row.scale
         for term, scale in row.terms:
@@ -254,9 +287,7 @@ class _Image:
             number *= self._scale(row.scale_register, value.scale_register)
         if value.scaled_by or value.ratio:
             number *= self._settings_of(value, counter=row.name in _COUNTERS)
-        if value.decode == "four_quadrant":
-            number = _unfolded(number)
-        return rounded(number, value.decimals)
+        return _finished(value, number)
 
     def _settings_of(self, value: Value, *, counter: bool) -> Fraction:
         """What settings of the meter multiply `value` by. A counter must have its ratio, and is kept without it."""

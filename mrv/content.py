@@ -16,7 +16,8 @@ from mrv.binding import Binding
 from mrv.errors import Fault, MrvError, fault
 from mrv.leaf import Blob, Config
 from mrv.methodology.catalogue import Methodology
-from mrv.plan import MonitoringPlan
+from mrv.methodology.emissions import Model
+from mrv.plan import MonitoringPlan, Project
 from mrv.profile import Profile
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class Content:
         self._texts: dict[str, bytes] = {}
         self._parts: dict[str, list[str]] = {}
         self._decoded: dict[tuple[str, type], Any] = {}
+        self._models: dict[tuple[str, str, str], Model] = {}
 
     def add(self, blob: Blob) -> tuple[Fault, ...]:
         """Take the next part of a content; parts come in order, a finished content is checked and kept."""
@@ -66,6 +68,18 @@ class Content:
 
     def methodology(self, digest: str) -> Methodology | None:
         return self._get(digest, Methodology)
+
+    def model(self, config: Config, project: Project) -> Model | None:
+        """The methodology of `project`, of the plan that `config` names, if it can be read.
+
+        Raises BadInput when the one does not fit the other.
+        """
+        digest = config.methodologies.get(project.methodology, "")
+        methodology = self.methodology(digest)
+        place = config.plan, project.id, digest
+        if methodology is not None and place not in self._models:
+            self._models[place] = Model(methodology, project)
+        return self._models.get(place)
 
     def missing(self, config: Config) -> Iterable[Fault]:
         """What `config` names and this log does not hold in usable form."""

@@ -15,7 +15,7 @@ from mrv.content import Content
 from mrv.counter import Decision, Walk
 from mrv.leaf import Config, Indicative, Summary, Usage
 from mrv.measurand import BY_OBIS, Measurand
-from mrv.methodology.emissions import Emissions, emissions
+from mrv.methodology.emissions import Emissions
 from mrv.plan import MonitoringPlan, Project
 from mrv.reading import ClockState
 from mrv.usage import Chain
@@ -118,16 +118,16 @@ def _energy(chains: Sequence[Chain], usages: Sequence[Usage]) -> Energy:
 
 def _indicative(project: Project, content: Content, config: Config, energy: Energy, hours: Fraction) -> Indicative:
     digest = config.methodologies.get(project.methodology, "")
-    methodology = content.methodology(digest) if known.methodology(project.methodology, digest) else None
-    if methodology is None:
+    model = content.model(config, project) if known.methodology(project.methodology, digest) else None
+    if model is None:
         return Indicative(
             project=project.id, methodology=project.methodology, status="unknown", missing=("methodology",)
         )
-    found = emissions(methodology, project, energy, hours)
+    found = model.emissions(energy, hours)
     return Indicative(
         project=project.id,
         methodology=project.methodology,
-        status=methodology.status,
+        status=model.status,
         missing=found.missing,
         **_spelled(found),
     )

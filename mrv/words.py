@@ -6,15 +6,17 @@ Integers and bytes only; what the bytes mean is `mrv.codec`'s to say.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, starmap
 
 from mrv.errors import BadInput, fault
 from mrv.profile_parts import Order, Table
 
-#: Register content by table and wire address.
-Words = Mapping[tuple[Table, int], int]
+#: Table and wire address of a register.
+Place = tuple[Table, int]
+#: Register content by place.
+Words = Mapping[Place, int]
 
 _LETTERS: dict[str, Table] = {"h": "h", "i": "i"}
 
@@ -32,9 +34,9 @@ def pack(words: Words) -> dict[str, str]:
     return runs
 
 
-def unpack(raw: Mapping[str, str]) -> dict[tuple[Table, int], int]:
+def unpack(raw: Mapping[str, str]) -> Packed:
     """The words of `pack`. Raises BadInput for anything `pack` would have written otherwise: one spelling only."""
-    places = _places(tuple((key, len(text)) for key, text in raw.items()))
+    layout = _layout(tuple((key, len(text)) for key, text in raw.items()))
     text = "".join(raw.values())
     try:
         data = bytes.fromhex(text)
@@ -42,22 +44,73 @@ def unpack(raw: Mapping[str, str]) -> dict[tuple[Table, int], int]:
         data = b""
     if data.hex() != text:  # blanks and capitals are read, and would not be written
         raise _malformed(",".join(raw))
-    return dict(zip(places, struct.unpack(f">{len(places)}H", data), strict=True))
+    return Packed(layout, data)
 
 
-def ordered(words: list[int], byte_order: Order, word_order: Order) -> bytes:
+class Layout:
+    """Where words stand: a meter's readings are all of one layout, so it is looked at once."""
+
+    def __init__(self, places: tuple[Place, ...]) -> None:
+        self.index = {place: at for at, place in enumerate(places)}
+        self._found: dict[tuple[Place, ...], int | None] = {}
+
+    def find(self, places: tuple[Place, ...]) -> int | None:
+        """From which word on `places` stand next to each other; None if they do not."""
+        if places not in self._found:
+            first = self.index.get(places[0])
+            together = first is not None and all(self.index.get(p) == first + i for i, p in enumerate(places))
+            self._found[places] = first if together else None
+        return self._found[places]
+
+
+class Packed(Mapping[Place, int]):
+    """Words by table and wire address; `data` has two bytes of each, most significant first."""
+
+    __slots__ = ("data", "layout")
+
+    def __init__(self, layout: Layout, data: bytes) -> None:
+        self.layout = layout
+        self.data = data
+
+    @classmethod
+    def of(cls, words: Words) -> Packed:
+        """`words`, however they are held."""
+        if isinstance(words, cls):
+            return words
+        places = tuple(sorted(words))
+        return cls(Layout(places), struct.pack(f">{len(places)}H", *(words[place] for place in places)))
+
+    def bytes_at(self, places: tuple[Place, ...]) -> bytes:
+        """The bytes of words that follow each other. Raises KeyError if one is not there."""
+        first = self.layout.find(places)
+        if first is None:
+            raise KeyError(places)
+        return self.data[2 * first : 2 * (first + len(places))]
+
+    def __getitem__(self, place: Place) -> int:
+        at = 2 * self.layout.index[place]
+        return int.from_bytes(self.data[at : at + 2], "big")
+
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self.layout.index)
+
+    def __len__(self) -> int:
+        return len(self.layout.index)
+
+
+def ordered(words: Sequence[int], byte_order: Order, word_order: Order) -> bytes:
     """Words as they came -> bytes with the most significant first: the four orders ABCD, CDAB, BADC, DCBA."""
     sequence = words if word_order == "big" else words[::-1]
     return struct.pack(f"{'>' if byte_order == 'big' else '<'}{len(words)}H", *sequence)
 
 
 @lru_cache(maxsize=256)
-def _places(shape: tuple[tuple[str, int], ...]) -> tuple[tuple[Table, int], ...]:
-    """Where the words stand in runs of these keys and lengths of text: a meter's readings are all of one shape."""
-    runs = sorted(_run(key, length) for key, length in shape)
+def _layout(shape: tuple[tuple[str, int], ...]) -> Layout:
+    """That of runs with these keys and lengths of text."""
+    runs = sorted(starmap(_run, shape))
     if any(one[0] == other[0] and other[1] <= one[2] for one, other in pairwise(runs)):
         raise _malformed(",".join(key for key, _ in shape))  # `pack` makes one run of words that follow each other
-    return tuple((table, at) for table, first, end in (_run(*one) for one in shape) for at in range(first, end))
+    return Layout(tuple((table, at) for table, first, end in starmap(_run, shape) for at in range(first, end)))
 
 
 def _run(key: str, length: int) -> tuple[Table, int, int]:

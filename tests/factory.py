@@ -173,6 +173,7 @@ class Factory:
     def _bundle(self) -> Iterator[list[bytes]]:
         last = max((i for i, data in enumerate(self.log.leaves) if b'"k":"summary"' in data), default=-1)
         if last >= 0:
+            self.log.judgements.clear()
             made, self.log.leaves = self.log.leaves[: last + 1], self.log.leaves[last + 1 :]
             yield made
 
@@ -216,27 +217,23 @@ class Factory:
 
     # -- leaves ------------------------------------------------------------------------------------------------
 
-    def _template(self) -> dict[tuple[Any, int], int]:
+    def _template(self) -> str:
+        """The raw words of a reading, with a place for those of both counters: they follow each other."""
         profile = library()[PROFILE]
         words = dict.fromkeys(codec.addresses(profile, Settings(), profile.read), 0)
         for name, value in (("voltage_l1", 231.5), ("voltage_l2", 230.25), ("voltage_l3", 229.0), ("frequency", 50.0)):
-            self._put(words, profile.values[name].at, value)
-        return words
-
-    @staticmethod
-    def _put(words: dict[tuple[Any, int], int], at: int, value: float) -> None:
-        words["i", at], words["i", at + 1] = struct.unpack(">2H", struct.pack(">f", value))
+            at = profile.values[name].at
+            words["i", at], words["i", at + 1] = struct.unpack(">2H", struct.pack(">f", value))
+        at = profile.values["active_energy_import"].at
+        words |= {("i", at + i): word for i, word in enumerate((0x0123, 0x4567, 0x89AB, 0xCDEF))}
+        raw = ",".join(f'"{key}":"{text}"' for key, text in sorted(codec.pack(words).items()))
+        return raw.replace("0123456789abcdef", "{counted}")
 
     def _read(self, name: str, slot: int) -> None:
         """A reading leaf, spelled as mrv.leaf spells it (a test compares)."""
-        profile = library()[PROFILE]
-        words = dict(self._words)
-        registers = []
-        for register, wh in zip(("active_energy_import", "active_energy_export"), self.counts[name], strict=True):
-            value = struct.unpack(">f", struct.pack(">f", wh / 1000))[0]
-            self._put(words, profile.values[register].at, value)
-            registers.append(f"{value:.3f}")
-        raw = ",".join(f'"{key}":"{text}"' for key, text in sorted(codec.pack(words).items()))
+        counted = struct.pack(">2f", *(wh / 1000 for wh in self.counts[name]))
+        registers = [f"{value:.3f}" for value in struct.unpack(">2f", counted)]
+        raw = self._words.format(counted=counted.hex())
         ts = slot + 100
         boottime, config = ts - self.log.era_offset, self.log.config_number
         self.log.add_bytes(

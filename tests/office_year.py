@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import time
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -32,6 +33,8 @@ class Filled:
     site: PaperSite
     leaves: int
     bundles: int
+    #: Seconds of CPU that receiving took, apart from making the leaves.
+    receiving: float
 
     def judge(self) -> tuple[Verdict, ...]:
         """Judge every summary from raw words."""
@@ -54,15 +57,21 @@ def fill(path: Path, factory: Factory) -> Filled:
     for plan, binding in zip((factory.plan(), factory.plan(changed=True)), factory_bindings, strict=True):
         desk.now += 1000
         desk.enroll(site, plan=leaf.canonical(plan).decode(), binding=leaf.canonical(binding).decode())
-    tree, bundles = EMPTY, 0
+    tree, bundles, receiving = EMPTY, 0, 0.0
     for leaves in factory.run():
         old, tree = tree.size, tree.extend(map(leaf_hash, leaves))
         note = issue(Checkpoint(site.origin, tree.size, tree.root()), site.key)
-        said = desk.deliver(pack(Bundle(old=old, receipt=None, checkpoint=note, leaves=tuple(leaves))))
+        sent = pack(Bundle(old=old, receipt=None, checkpoint=note, leaves=tuple(leaves)))
+        before = time.process_time()
+        said = desk.deliver(sent)
+        receiving += time.process_time() - before
+        desk.said.clear()
         assert said.topic.endswith("/down/receipt"), said
         bundles += 1
     desk.database.close()
-    filled = Filled(folder=desk.folder, factory=factory, site=site, leaves=tree.size, bundles=bundles)
+    filled = Filled(
+        folder=desk.folder, factory=factory, site=site, leaves=tree.size, bundles=bundles, receiving=receiving
+    )
     _enter(filled, path)
     return filled
 

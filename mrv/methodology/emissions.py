@@ -43,23 +43,37 @@ class Undefined(ArithmeticError):
     """A computed symbol has no value: its equation divides by a measured zero."""
 
 
-def emissions(methodology: Methodology, project: Project, energy: Energy, hours: Fraction) -> Emissions:
-    """What `project` emitted and avoided while it used `energy` in `hours` of the calendar.
+class Model:
+    """`methodology` as `project` uses it: what is the same in every period is worked out once."""
 
-    Raises BadInput when `project` does not fit `methodology` (mrv.methodology.fit).
-    """
-    misfits = fit.misfits(project, methodology)
-    raise_all(fault(code, f"project {project.id}", **params) for _, code, params in misfits)
-    missing = tuple(sorted(set(_missing(project, energy))))
-    if missing:
-        return Emissions(missing=missing)
-    items = tuple(item.id for item in project.items)
-    values = fixed(project) | calendar(methodology, items, hours) | _metered(project, energy)
-    try:
-        values = solve(supply.equations(project, methodology), values, items)
-    except Undefined as error:
-        return Emissions(missing=(str(error),))
-    return Emissions(reference=values["RE_p", ""], project=values["PE_p", ""], reduction=values["ER_p", ""], missing=())
+    def __init__(self, methodology: Methodology, project: Project) -> None:
+        """Raises BadInput when `project` does not fit `methodology` (mrv.methodology.fit)."""
+        misfits = fit.misfits(project, methodology)
+        raise_all(fault(code, f"project {project.id}", **params) for _, code, params in misfits)
+        self._methodology, self._project = methodology, project
+        self._items = tuple(item.id for item in project.items)
+        self._fixed = fixed(project)
+        self._equations = tuple(supply.equations(project, methodology))
+
+    @property
+    def status(self) -> str:
+        """How far the methodology may be believed (mrv.methodology.catalogue)."""
+        return self._methodology.status
+
+    def emissions(self, energy: Energy, hours: Fraction) -> Emissions:
+        """What the project emitted and avoided while it used `energy` in `hours` of the calendar."""
+        missing = tuple(sorted(set(_missing(self._project, energy))))
+        if missing:
+            return Emissions(missing=missing)
+        metered = _metered(self._project, energy)
+        values = self._fixed | calendar(self._methodology, self._items, hours) | metered
+        try:
+            values = solve(self._equations, values, self._items)
+        except Undefined as error:
+            return Emissions(missing=(str(error),))
+        return Emissions(
+            reference=values["RE_p", ""], project=values["PE_p", ""], reduction=values["ER_p", ""], missing=()
+        )
 
 
 def solve(equations: Iterable[Equation], given: Values, items: tuple[str, ...]) -> Values:

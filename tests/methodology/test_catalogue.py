@@ -14,7 +14,7 @@ from mrv.errors import BadInput
 from mrv.measurand import Measurand
 from mrv.methodology import catalogue
 from mrv.methodology.catalogue import Methodology, find, library, load
-from mrv.methodology.emissions import emissions
+from mrv.methodology.emissions import Model
 from mrv.methodology.expression import Operation, Symbol, Total
 from mrv.methodology.fit import misfits
 
@@ -81,7 +81,8 @@ def test_a_methodology_is_added_without_python() -> None:
     project = pumps(chiller, "1.5")
     assert list(misfits(project, methodology)) == []
     assert [code for _, code, _ in misfits(pumps(chiller, "6.5"), methodology)] == ["plan.value_implausible"]
-    found = emissions(methodology, project, {("CH-1", Measurand.ACTIVE_ENERGY_IMPORT): Fraction(100_000)}, Fraction(1))
+    used = {("CH-1", Measurand.ACTIVE_ENERGY_IMPORT): Fraction(100_000)}
+    found = Model(methodology, project).emissions(used, Fraction(1))
     assert (found.reference, found.project, found.reduction) == (90_000, 60_000, 30_000)
 
 

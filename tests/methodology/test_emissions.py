@@ -21,9 +21,8 @@ from mrv import leaf, strict
 from mrv.errors import BadInput
 from mrv.measurand import Measurand
 from mrv.methodology import catalogue, fit
-from mrv.methodology import emissions as engine
 from mrv.methodology.catalogue import Methodology, library
-from mrv.methodology.emissions import Emissions, Energy
+from mrv.methodology.emissions import Emissions, Energy, Model
 from mrv.number import EMISSION_DECIMALS, rounded, spell
 from mrv.plan import Item, MonitoringPlan, Project, Terms
 
@@ -35,7 +34,7 @@ DEMO = Path(__file__).resolve().parents[2] / "config" / "plan.yaml"
 
 def emissions(methodology: Methodology, project: Project, energy: Energy) -> Emissions:
     """One hour of it."""
-    return engine.emissions(methodology, project, energy, Fraction(1))
+    return Model(methodology, project).emissions(energy, Fraction(1))
 
 
 def known_to(folder: Path) -> dict[str, Methodology]:
@@ -192,14 +191,14 @@ from mrv import leaf
 from mrv.errors import BadInput
 from mrv.measurand import Measurand
 from mrv.methodology.catalogue import library
-from mrv.methodology.emissions import emissions
+from mrv.methodology.emissions import Model
 from mrv.plan import load
 from mrv.messages import sentence
 text = Path(sys.argv[1]).read_text()
 plan = load(text, "plan.yaml").value
 energy = {(p, m): Fraction(n, 7) for n, p in enumerate(("PV-AC", "CH-1")) for m in Measurand}
-print([str(emissions(library()[p.methodology], p, energy, Fraction(1))) for p in plan.projects])
-print([str(emissions(library()[p.methodology], p, {}, Fraction(1))) for p in plan.projects])
+print([str(Model(library()[p.methodology], p).emissions(energy, Fraction(1))) for p in plan.projects])
+print([str(Model(library()[p.methodology], p).emissions({}, Fraction(1))) for p in plan.projects])
 print(leaf.digest(leaf.canonical(plan)), [leaf.digest(leaf.canonical(m)) for m in library().values()])
 try:
     load(text.replace("EF_RE:", "EF_RI:").replace("MWh", "MWH").replace("CH-1", "CH-2"), "plan.yaml")

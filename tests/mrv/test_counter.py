@@ -99,7 +99,7 @@ def test_time_is_that_of_the_boot_and_unknown_over_a_reboot_somebody_only_vouche
     assert passed(one, two, STEP) == 4_900, "the wall clock was turned, boot time was not"
     later = mark(60, "1", boot=2)
     assert passed(one, later, STEP) == 60 * STEP + STEP
-    assert passed(one, replace(later, clock=ClockState.INFORMATIVE), STEP) is None
+    assert passed(one, later._replace(clock=ClockState.INFORMATIVE), STEP) is None
 
 
 # -- ordinary steps ------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def profile(monkeypatch: pytest.MonkeyPatch) -> Profile:
 def read(log: SiteLog, ts: int, kwh: float, ratio: int) -> None:
     for meter in ("chiller-1", "pv-main"):
         plain = log.reading(meter, ts, kwh=kwh, export=kwh)
-        words = codec.unpack(plain.raw) | {("i", CT): ratio}
+        words = dict(codec.unpack(plain.raw)) | {("i", CT): ratio}
         made = site_log.library()["eastron_sdm630"]
         registers = codec.registers(made, codec.decode(made, Settings(), words))
         log.add(msgspec.structs.replace(plain, registers=registers, raw=codec.pack(words)))
