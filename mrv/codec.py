@@ -1,8 +1,8 @@
-"""Register words <-> exact numbers; the only module of the project in which a float exists.
+"""Register words <-> exact numbers: a whole meter, as its profile and its settings have it.
 
-A float32 or float64 is taken as the exact binary fraction it stands for and rounded once, half to even, to the
-profile's decimals; integers are scaled exactly. The office and the auditor decode the words of a reading with this
-very module, so it must not depend on a bus, a locale, a decimal context or the order in which words arrive. What a
+A float32 or float64 is taken as the exact binary fraction it stands for (mrv.register) and rounded once, half to even,
+to the profile's decimals; integers are scaled exactly. The office and the auditor decode the words of a reading with
+this very module, so it must not depend on a bus, a locale, a decimal context or the order in which words arrive. What a
 meter marks as "no value" is absent with a reason, never a number.
 
 Counters are decoded as the meter shows them, before any transformer ratio; `ratio` is what their differences are
@@ -11,8 +11,6 @@ multiplied by, read from the same words. Instantaneous values are decoded with t
 
 from __future__ import annotations
 
-import math
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -22,8 +20,9 @@ from functools import lru_cache, partial
 from mrv.binding import Settings
 from mrv.measurand import Measurand
 from mrv.number import in_bounds, rounded, spell
-from mrv.profile import MEASURANDS, TABLES, WORDS, Factor, Order, Profile, ScaleRegister, Sign, Table, Value
-from mrv.words import Layout, Packed, Place, Words, ordered, pack, unpack
+from mrv.profile import MEASURANDS, Factor, Profile, ScaleRegister, Sign, Table, Value
+from mrv.register import FACTOR, GUARD, MISSING, RATIO, REASONS, SCALE, SIGN, Absent, Number, matches, placed, spelled
+from mrv.words import Layout, Packed, Words, ordered, pack, unpack
 
 __all__ = [
     "REASONS",
@@ -39,27 +38,10 @@ __all__ = [
     "unpack",
 ]
 
-#: Why a value is absent. Texts: `meter.absent_<reason>`.
-MISSING = "missing"  # its words are not there
-SENTINEL = "sentinel"  # the meter's own mark for "no value"
-NAN = "nan"
-INFINITE = "infinite"
-SCALE = "scale"  # its scale register is not available, or no possible factor
-GUARD = "guard"  # another model stands at this address
-FACTOR = "factor"  # a setting that scales it is not available, 0, or outside what the profile knows
-RATIO = "ratio"  # the transformer ratio that belongs to it cannot be told
-RANGE = "range"  # more than the register can mean: a torn or garbled group of digits
-SIGN = "sign"  # its sign register holds neither sign
-REASONS = (MISSING, SENTINEL, NAN, INFINITE, SCALE, GUARD, FACTOR, RATIO, RANGE, SIGN)
-
 #: SunSpec Device Information Model Specification, sunssf: a signed power of ten from -10 to 10.
 _POWERS = range(-10, 11)
 _COUNTERS = {name: measurand for name, measurand in MEASURANDS.items() if measurand.cumulative}
 _NAMED = {measurand: (measurand.obis, name) for name, measurand in _COUNTERS.items()}
-_FLOATS = {"float32": ">f", "float64": ">d"}
-_SIGNED = {"int16", "int32", "int64", "sunssf"}
-_ISKRA = {"iskra_t5", "iskra_t6", "iskra_t7"}
-
 _fraction = lru_cache(maxsize=256)(Fraction)
 
 
@@ -69,10 +51,6 @@ class Decoded:
 
     values: dict[Measurand, Decimal] = field(default_factory=dict)
     absent: dict[Measurand, str] = field(default_factory=dict)
-
-
-class _Absent(Exception):
-    """There is no number in these words; `str()` is the reason."""
 
 
 def decode(profile: Profile, settings: Settings, words: Words) -> Decoded:
@@ -99,7 +77,7 @@ def ratio(profile: Profile, settings: Settings, words: Words) -> Fraction | None
     image = _Image(profile.adapted(settings), settings, Packed.of(words))
     try:
         return image.ratio(sides.pop() if sides else None) if len(sides) <= 1 else None
-    except _Absent:
+    except Absent:
         return None
 
 
@@ -113,58 +91,6 @@ def addresses(profile: Profile, settings: Settings, names: tuple[str, ...]) -> I
 
 
 @dataclass(frozen=True, slots=True)
-class _Number:
-    """Where a number stands and how its words are read; `marks` mean no value, and so does more than `most`."""
-
-    kind: str
-    places: tuple[Place, ...]
-    byte_order: Order
-    word_order: Order
-    marks: tuple[str, ...]
-    most: int | None
-
-    def read(self, words: Packed) -> Fraction:
-        """The number in `words`, unscaled. Raises _Absent."""
-        return self.of(self.bytes(words))
-
-    def of(self, data: bytes) -> Fraction:
-        """The number that `data` are. Raises _Absent."""
-        if self.marks and _matches_any(_spelled(data), self.marks):
-            raise _Absent(SENTINEL)
-        number = _interpreted(data, self.kind)
-        if self.most is not None and number > self.most:
-            raise _Absent(RANGE)
-        return number
-
-    def bytes(self, words: Packed) -> bytes:
-        """What stands in its registers, most significant first. Raises _Absent."""
-        try:
-            found = words.bytes_at(self.places)
-        except KeyError:
-            raise _Absent(MISSING) from None
-        if self.byte_order == self.word_order == "big":
-            return found
-        return ordered(struct.unpack(f">{len(self.places)}H", found), self.byte_order, self.word_order)
-
-
-def _number(
-    profile: Profile,
-    shift: int,
-    part: Value | Factor,
-    at: int,
-    kind: str,
-    sentinels: tuple[str, ...] = (),
-    most: int | None = None,
-) -> _Number:
-    """The number of type `kind` in registers of `part` from `at`."""
-    table = TABLES[part.table or profile.table]
-    places = tuple((table, place) for place in range(shift + at, shift + at + WORDS[kind]))
-    marks = profile.sentinels.get(kind, ())  # type: ignore[call-overload]
-    orders = part.byte_order or profile.byte_order, part.word_order or profile.word_order
-    return _Number(kind, places, *orders, marks + sentinels, most)
-
-
-@dataclass(frozen=True, slots=True)
 class _Row:
     """One value of a profile, with its numbers; a scale of 1 is None.
 
@@ -175,18 +101,18 @@ class _Row:
     name: str
     measurand: Measurand
     value: Value
-    number: _Number
+    number: Number
     scale: Fraction | None
-    terms: tuple[tuple[_Number, Fraction], ...]
-    sign: _Number | None
-    scale_register: _Number | None
+    terms: tuple[tuple[Number, Fraction], ...]
+    sign: Number | None
+    scale_register: Number | None
     alone: Callable[[bytes], Decimal] | None
 
 
 def _row(profile: Profile, shift: int, name: str) -> _Row:
     value = profile.values[name]
     sign, register = value.sign, value.scale_register
-    number = _number(profile, shift, value, value.at, value.type, value.sentinels, value.most)
+    number = placed(profile, shift, value, value.at, value.type, value.sentinels, value.most)
     scale = Fraction(value.scale) if value.scale != 1 else None
     further = value.plus or sign or register or value.scaled_by or value.ratio
     return _Row(
@@ -196,16 +122,16 @@ def _row(profile: Profile, shift: int, name: str) -> _Row:
         number=number,
         scale=scale,
         terms=tuple(
-            (_number(profile, shift, value, term.at, term.type, (), term.most), Fraction(term.scale))
+            (placed(profile, shift, value, term.at, term.type, (), term.most), Fraction(term.scale))
             for term in value.plus
         ),
-        sign=_number(profile, shift, value, sign.at, sign.type) if sign else None,
-        scale_register=_number(profile, shift, value, register.at, register.type) if register else None,
+        sign=placed(profile, shift, value, sign.at, sign.type) if sign else None,
+        scale_register=placed(profile, shift, value, register.at, register.type) if register else None,
         alone=None if further else lru_cache(maxsize=16)(partial(_alone, number, scale, value)),
     )
 
 
-def _alone(number: _Number, scale: Fraction | None, value: Value, data: bytes) -> Decimal:
+def _alone(number: Number, scale: Fraction | None, value: Value, data: bytes) -> Decimal:
     return _finished(value, number.of(data) * (1 if scale is None else scale))
 
 
@@ -242,7 +168,7 @@ class Decoder:
         for row in self._asked(packed.layout):
             try:
                 decoded.values[row.measurand] = image.value(row)
-            except _Absent as absent:
+            except Absent as absent:
                 if row.name in self._read or str(absent) != MISSING:
                     decoded.absent[row.measurand] = str(absent)
         return decoded
@@ -256,7 +182,7 @@ class Decoder:
 
 
 class _Image:
-    """The words of one instant, seen through a profile. Its methods raise _Absent."""
+    """The words of one instant, seen through a profile. Its methods raise Absent."""
 
     __slots__ = ("_known", "_profile", "_settings", "_shift", "_words")
 
@@ -267,13 +193,13 @@ class _Image:
 
     def guards_hold(self) -> bool:
         held = (
-            _matches_any(f"0x{self._words.get((span.table, self._shift + span.at), 0):04X}", guard.equals)
+            matches(f"0x{self._words.get((span.table, self._shift + span.at), 0):04X}", guard.equals)
             for guard, span in zip(self._profile.guards, self._profile.guard_spans(), strict=True)
         )
         return all(held)
 
     def value(self, row: _Row) -> Decimal:
-        value, data = row.value, row.number.bytes(self._words)
+        value, data = row.value, row.number.content(self._words)
         if row.alone:
             return row.alone(data)
         number = row.number.of(data)
@@ -282,7 +208,7 @@ class _Image:
         for term, scale in row.terms:
             number += term.read(self._words) * scale
         if row.sign and value.sign:
-            number *= _signed(row.sign.bytes(self._words), value.sign)
+            number *= _signed(row.sign.content(self._words), value.sign)
         if row.scale_register and value.scale_register:
             number *= self._scale(row.scale_register, value.scale_register)
         if value.scaled_by or value.ratio:
@@ -299,14 +225,14 @@ class _Image:
             found *= 1 if counter else primary
         return found
 
-    def _scale(self, number: _Number, register: ScaleRegister) -> Fraction:
+    def _scale(self, number: Number, register: ScaleRegister) -> Fraction:
         try:
             content = number.read(self._words) * _fraction(register.scale)
-        except _Absent as absent:
-            raise _Absent(MISSING if str(absent) == MISSING else SCALE) from None
+        except Absent as absent:
+            raise Absent(MISSING if str(absent) == MISSING else SCALE) from None
         found = _applied(register.kind, content)
         if found is None:
-            raise _Absent(SCALE)
+            raise Absent(SCALE)
         return found
 
     def factor(self, name: str) -> Fraction:
@@ -316,7 +242,7 @@ class _Image:
             content = self._content(name, factor)
             found = _stepped(factor, content) if factor.kind == "steps" else _applied(factor.kind, content)
             if found is None:
-                raise _Absent(FACTOR)
+                raise Absent(FACTOR)
             self._known[name] = found
         return self._known[name]
 
@@ -324,13 +250,13 @@ class _Image:
         if factor.at is None or factor.type is None:
             given = self._settings.parameters.get(name)
             if given is None or not in_bounds(given):
-                raise _Absent(FACTOR)
+                raise Absent(FACTOR)
             content = Fraction(given)
         else:
             try:
-                content = _number(self._profile, self._shift, factor, factor.at, factor.type).read(self._words)
-            except _Absent as absent:
-                raise _Absent(MISSING if str(absent) == MISSING else FACTOR) from None
+                content = placed(self._profile, self._shift, factor, factor.at, factor.type).read(self._words)
+            except Absent as absent:
+                raise Absent(MISSING if str(absent) == MISSING else FACTOR) from None
         content *= _fraction(factor.scale)
         for other in factor.times:
             content *= self.factor(other)
@@ -344,19 +270,19 @@ class _Image:
         if source == "site":
             return self._of_site(side)
         if settings.ratio or settings.vt_ratio:
-            raise _Absent(RATIO)
+            raise Absent(RATIO)
         found = Fraction(1)
         if source == "register" and self._profile.ratio:
             try:
                 for name in self._profile.ratio.names(side):
                     found *= self.factor(name)
-            except _Absent as absent:
-                raise _Absent(MISSING if str(absent) == MISSING else RATIO) from None
+            except Absent as absent:
+                raise Absent(MISSING if str(absent) == MISSING else RATIO) from None
         return found
 
     def _of_site(self, side: str | None) -> Fraction:
         if self._settings.ratio is None:
-            raise _Absent(RATIO)
+            raise Absent(RATIO)
         ct, vt = self._settings.ct, self._settings.vt
         return {"ct": ct, "vt": vt, "ct_vt": ct * vt}.get(side or "", Fraction(1))
 
@@ -378,52 +304,13 @@ def _stepped(factor: Factor, content: Fraction) -> Fraction | None:
 
 
 def _signed(data: bytes, sign: Sign) -> int:
-    if _matches_any(_spelled(data), sign.negative):
+    if matches(spelled(data), sign.negative):
         return -1
-    if _matches_any(_spelled(data), sign.positive):
+    if matches(spelled(data), sign.positive):
         return 1
-    raise _Absent(SIGN)
+    raise Absent(SIGN)
 
 
 def _unfolded(number: Fraction) -> Fraction:
     """Schneider's four-quadrant power factor: beyond 1 and -1 it comes back, and then is leading."""
     return 2 - number if number > 1 else -2 - number if number < -1 else number
-
-
-def _spelled(data: bytes) -> str:
-    """Words as profiles write them."""
-    return "0x" + data.hex().upper()
-
-
-def _matches_any(spelled: str, patterns: tuple[str, ...]) -> bool:
-    """Whether words are those of one of `patterns`, in which x is any digit."""
-    return spelled in patterns or any(
-        len(spelled) == len(pattern) and all(p in ("x", s) for s, p in zip(spelled[2:], pattern[2:], strict=True))
-        for pattern in patterns
-        if "x" in pattern[2:]
-    )
-
-
-def _interpreted(data: bytes, kind: str) -> Fraction:
-    if kind in _ISKRA:
-        return _iskra(data, kind)
-    if kind not in _FLOATS:
-        return Fraction(int.from_bytes(data, "big", signed=kind in _SIGNED))
-    (number,) = struct.unpack(_FLOATS[kind], data)
-    if math.isnan(number):
-        raise _Absent(NAN)
-    if math.isinf(number):
-        raise _Absent(INFINITE)
-    return Fraction(number)
-
-
-def _iskra(data: bytes, kind: str) -> Fraction:
-    """Iskra MC3x0 register types: T5, T6 are a signed 8-bit exponent and a mantissa; T7 two signs and four decimals."""
-    if kind == "iskra_t7":
-        if data[0] not in (0x00, 0xFF) or data[1] not in (0x00, 0xFF):
-            raise _Absent(SIGN)
-        return Fraction(int.from_bytes(data[2:], "big"), 10_000) * (-1 if data[0] else 1)
-    exponent = int.from_bytes(data[:1], "big", signed=True)
-    if abs(exponent) > 30:
-        raise _Absent(RANGE)
-    return int.from_bytes(data[1:], "big", signed=kind == "iskra_t6") * Fraction(10) ** exponent

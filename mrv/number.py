@@ -1,6 +1,6 @@
 """Numbers are exact and have one spelling.
 
-Register values are `Decimal`, formulas run on `Fraction`, floats never appear outside the codec. On the wire a
+Register values are `Decimal`, formulas run on `Fraction`, floats never appear outside mrv.register. On the wire a
 number is a string: optional minus, digits, and a fixed count of decimals; no exponent, no plus, no "-0"
 (docs/adr/0003-numbers-and-rounding.md).
 """
