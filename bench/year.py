@@ -34,7 +34,9 @@ def main() -> None:
             filled = fill(folder, factory)
         _say(filled)
         with _timed("judged"):
-            filled.judge()
+            verdicts = filled.judge()
+        admitted = sum(verdict.admitted for verdict in verdicts)
+        print(f"{admitted} summaries admitted, {len(verdicts) - admitted} quarantined")
         for project in ("pv", "chillers"):
             with _timed(f"reported {project}"):
                 report(filled, project, folder / f"{project}.xlsx")

@@ -48,6 +48,7 @@ class Meter:
         self.requests = blocks.plan(self.profile, profile.read, bound.settings.shift)
         self._bus = bus
         self._identity = identity.places(profile, bound.settings)
+        self._decoder = codec.Decoder(profile, bound.settings)
         self._used = frozenset(codec.addresses(profile, bound.settings, profile.read))
 
     @property
@@ -58,7 +59,7 @@ class Meter:
         """One sample. Raises drivers.errors.MeterError; NotAvailable carries the words that could not be believed."""
         words = await self._words(effort)
         raw = codec.pack(words)
-        decoded = codec.decode(self.profile, self.bound.settings, words)
+        decoded = self._decoder.decode(words)
         self._require_registers(decoded, raw)
         return Sample(raw, codec.registers(self.profile, decoded), decoded.values, decoded.absent)
 
