@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from collector.archive import Archive
 from collector.registry import Registry, SiteKey
-from collector.verdicts import decode_faults
+from collector.verdicts import Settlement, decode_faults
 from link.failpoint import reach
 from mrv import known, leaf
 from mrv.audit import CONDITIONS, Approvals, Verdict, admit, foreign
@@ -25,6 +25,8 @@ from mrv.log.note import VerifyKey
 from mrv.restore import restored
 
 _log = logging.getLogger(__name__)
+#: Verdicts of a log that fell behind which are stored together; a bundle brings one or two.
+AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,15 +152,24 @@ class Admission:
     ) -> Iterator[Verdict]:
         """Feed `running` the leaves up to `stop`; settle the summaries (those at indices `only`)."""
         own = VerifyKey.parse(key.vkey)
+        found: list[Settlement] = []
         for index, data in self._archive.indexed(key.origin, running.position, stop):
             judgement = running.add(index, data)
             if judgement is not None and (only is None or index in only):
                 reasons = (*foreign(running.genesis, own), *admit(judgement, approvals).reasons)
-                verdict = Verdict(reasons=reasons)
-                yield self._archive.settle(key.site, key.origin, index, judgement, verdict, now).result()
-                reach("verdict.settled")
+                found.append(Settlement(idx=index, judgement=judgement, verdict=Verdict(reasons=reasons)))
+            if len(found) == AT_ONCE:
+                yield from self._settled(key, found, now)
+                found = []
+        yield from self._settled(key, found, now)
         if running.broken is not None and only is None:
             self._archive.alarm(key.origin, running.broken, now).result()
+
+    def _settled(self, key: SiteKey, found: Sequence[Settlement], now: int) -> Iterator[Verdict]:
+        """Store verdicts, all or none of them."""
+        if found:
+            yield from self._archive.settle(key.site, key.origin, found, now).result()
+            reach("verdict.settled")
 
 
 def _waiting(reasons: Mapping[int, Sequence[Fault]], approvals: Approvals) -> set[int]:

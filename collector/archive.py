@@ -18,12 +18,11 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from collector.schema import ALARMS, CHECKPOINTS, EVIDENCE, HEADS, INBOX, LEAVES, VERDICTS
-from collector.verdicts import settle
+from collector.verdicts import Settlement, settle
 from link.errors import Busy
 from link.writer import Transactions
 from mrv import leaf
 from mrv.audit import Verdict
-from mrv.book import Judgement
 from mrv.errors import Fault, fault
 from mrv.log.merkle import EMPTY, Frontier, leaf_hash
 
@@ -180,14 +179,14 @@ class Archive:
         if wanted := sorted(kinds):
             query = query.where(LEAVES.c.kind.in_(wanted), LEAVES.c.kind.not_in(["reading", "gap", ""]))
         while rows := self._all(query.where(LEAVES.c.idx >= start).limit(CHUNK)):
-            yield from ((row.idx, row.body) for row in rows)
+            yield from ((index, body) for index, body in rows)
             start = rows[-1].idx + 1
 
     def newest_first(self, origin: str, stop: int) -> Iterator[tuple[int, bytes]]:
         """(index, bytes) of the leaves below `stop`, from the last to the first."""
         query = select(LEAVES.c.idx, LEAVES.c.body).where(LEAVES.c.origin == origin).order_by(LEAVES.c.idx.desc())
         while rows := self._all(query.where(LEAVES.c.idx < stop).limit(CHUNK)):
-            yield from ((row.idx, row.body) for row in rows)
+            yield from ((index, body) for index, body in rows)
             stop = rows[-1].idx
 
     def root(self, origin: str, size: int) -> bytes | None:
@@ -252,11 +251,12 @@ class Archive:
         )
         return self._first(found.limit(1)) is not None
 
-    def settle(
-        self, site: str, origin: str, idx: int, judgement: Judgement, verdict: Verdict, at: int
-    ) -> Future[Verdict]:
-        """Store a verdict; a period that another admitted summary of the site covers is not admitted again."""
-        return self.database.write(lambda connection: settle(connection, site, (origin, idx), judgement, verdict, at))
+    def settle(self, site: str, origin: str, found: Sequence[Settlement], at: int) -> Future[tuple[Verdict, ...]]:
+        """Store verdicts, all or none; a period that another admitted summary of the site covers is not admitted again.
+
+        What was decided comes back as it was stored.
+        """
+        return self.database.write(lambda connection: tuple(settle(connection, site, origin, one, at) for one in found))
 
     def verdicts(self, site: str | None = None, origin: str | None = None) -> Sequence[Row[Any]]:
         """Rows of verdicts joined with the summary's bytes (`body`), by site, start and index."""

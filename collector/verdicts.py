@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -16,9 +17,17 @@ from mrv.book import Judgement
 from mrv.errors import Fault, fault
 
 
-def settle(
-    connection: Connection, site: str, place: tuple[str, int], judgement: Judgement, verdict: Verdict, at: int
-) -> Verdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The verdict on the summary at index `idx` of its log."""
+
+    idx: int
+    judgement: Judgement
+    verdict: Verdict
+
+
+def settle(connection: Connection, site: str, origin: str, found: Settlement, at: int) -> Verdict:
+    place, judgement, verdict = (origin, found.idx), found.judgement, found.verdict
     summary = judgement.summary
     if verdict.admitted and (other := covering(connection, site, place, summary.start, summary.end)):
         verdict = Verdict(reasons=(fault("collector.period_taken", f"seq {summary.seq}", origin=other),))
@@ -39,15 +48,18 @@ def settle(
 
 
 def covering(connection: Connection, site: str, place: tuple[str, int], start: int, end: int) -> str | None:
-    """The origin of another admitted summary of the site with a part of [start, end)."""
-    other = select(VERDICTS.c.origin).where(
+    """The origin of another admitted summary of the site with a part of [start, end).
+
+    Admitted ones have no moment in common, so only the last that begins before `end` can have one with this.
+    """
+    last = select(VERDICTS.c.origin, VERDICTS.c.end).where(
         VERDICTS.c.site == site,
         VERDICTS.c.admitted == 1,
         VERDICTS.c.start < end,
-        VERDICTS.c.end > start,
         (VERDICTS.c.origin != place[0]) | (VERDICTS.c.idx != place[1]),
     )
-    return connection.execute(other.limit(1)).scalar_one_or_none()
+    row = connection.execute(last.order_by(VERDICTS.c.start.desc()).limit(1)).first()
+    return row.origin if row is not None and row.end > start else None
 
 
 def encode_faults(faults: Iterable[Fault]) -> str:

@@ -214,36 +214,39 @@ class Account:
         chain = self._chain_at(fact, (fact.slot if isinstance(fact, Reading) else fact.start) or 0)
         if chain is None:
             return
-        start, end = _covered(fact, chain.coverage.step)
-        where = f"{fact.meter} {start}"
-        if start % chain.coverage.step or end % chain.coverage.step or not 0 < start < end < period.LAST:
-            self.complain("slot_off_grid", where, start=start, end=end)
-        elif end > fact.ts + chain.coverage.step:
-            self.complain("not_yet", where, end=end, ts=fact.ts)
+        step = chain.coverage.step
+        start, end = _covered(fact, step)
+        if start % step or end % step or not 0 < start < end < period.LAST:
+            self._misplaced("slot_off_grid", fact, start, start=start, end=end)
+        elif end > fact.ts + step:
+            self._misplaced("not_yet", fact, start, end=end, ts=fact.ts)
         elif chain.end is not None and end > chain.end:
-            self.complain("not_expected", where)
+            self._misplaced("not_expected", fact, start)
         elif not self._taken(chain, start, end):
-            self.complain("covered_twice", where)
+            self._misplaced("covered_twice", fact, start)
         elif isinstance(fact, Reading):
-            self._timely(fact, start, chain.coverage.step, where)
+            self._timely(fact, start, step)
             self._see(chain, start, fact, fact.clock)
         else:
             self.gaps.append(Span(fact.meter, start, end))
             if fact.why is GapReason.ASLEEP:
                 chain.nights.append((start, end))
 
+    def _misplaced(self, name: str, fact: Reading | Gap, slot: int, **params: object) -> None:
+        self.complain(name, f"{fact.meter} {slot}", **params)
+
     def _taken(self, chain: Chain, start: int, end: int) -> bool:
         if self.replaying:
             chain.coverage.skip_to(start)
         return chain.coverage.cover(start, end)
 
-    def _timely(self, fact: Reading, slot: int, step: int, where: str) -> None:
+    def _timely(self, fact: Reading, slot: int, step: int) -> None:
         """A reading was taken inside its slot, and its wall clock agrees with its era."""
         if not slot <= fact.ts < slot + step:
-            self.complain("outside_slot", where, ts=fact.ts)
+            self._misplaced("outside_slot", fact, slot, ts=fact.ts)
         at = self._moment(fact)
         if at is None or abs(at - fact.ts) > CLOCK_TOLERANCE:
-            self.complain("clock_disagrees", where, ts=fact.ts, era=at)
+            self._misplaced("clock_disagrees", fact, slot, ts=fact.ts, era=at)
 
     def profile(self, name: str, digest: str) -> Profile | None:
         """The profile of `digest`, which a config calls `name`; None where the log does not hold it.

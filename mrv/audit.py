@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mrv import known, profile_fit
+from mrv import known
 from mrv.book import Book, Judgement, Terms
 from mrv.errors import Fault, MrvError, fault
 from mrv.leaf import Genesis
 from mrv.log.checkpoint import Checkpoint, cosigned, open_checkpoint, peek
 from mrv.log.merkle import EMPTY, leaf_hash
 from mrv.log.note import VerifyKey
-from mrv.plan import check_against
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,14 +137,9 @@ def _strange(terms: Terms, approvals: Approvals, where: str) -> Iterable[Fault]:
                 digest=digest,
                 why=why,
             )
-    if all(approved) and terms.plan and terms.binding:
-        # Each was approved; that they fit each other may never have been asked.
-        for misfit in check_against(terms.plan, terms.binding):
-            yield fault("audit.plan_and_binding", where, place=misfit.where, problem=misfit.code)
-    for bound in terms.binding.meters if terms.binding else ():
-        profile = terms.profiles.get(bound.profile)
-        for _, problem, _ in profile_fit.misfits(profile, bound.settings) if profile else ():
-            yield fault("audit.plan_and_binding", where, place=f"meter {bound.meter}", problem=problem)
+    # Each was approved; that they fit each other may never have been asked.
+    for place, problem in (*(terms.misfits if all(approved) else ()), *terms.unsettled):
+        yield fault("audit.plan_and_binding", where, place=place, problem=problem)
 
 
 def _unacceptable(judgement: Judgement) -> Iterable[Fault]:

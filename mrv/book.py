@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from mrv import events, leaf, period
+from mrv import events, leaf, period, profile_fit
 from mrv.account import Account
 from mrv.binding import Binding
 from mrv.content import Content
@@ -18,14 +19,14 @@ from mrv.difference import differing
 from mrv.errors import BadInput, Fault, fault
 from mrv.leaf import AnyLeaf, Blob, Boot, Clock, Config, Genesis, MeterEvent, Summary, Usage
 from mrv.period import Era, Span
-from mrv.plan import MonitoringPlan
+from mrv.plan import MonitoringPlan, check_against
 from mrv.profile import Profile
 from mrv.reading import ClockState, Gap, Reading, Stamped
 from mrv.settle import RULES, Settled, settle
 from mrv.usage import Chain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     """What one config leaf put in force; None where the log does not hold it in usable form."""
 
@@ -34,6 +35,20 @@ class Terms:
     binding: Binding | None
     #: By id, those that can be read.
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+    @cached_property
+    def misfits(self) -> tuple[tuple[str, str], ...]:
+        """(place, problem) where plan and binding do not fit each other: looked at once for all periods under them."""
+        found = check_against(self.plan, self.binding) if self.plan and self.binding else ()
+        return tuple((misfit.where, misfit.code) for misfit in found)
+
+    @cached_property
+    def unsettled(self) -> tuple[tuple[str, str], ...]:
+        """(meter, problem) where the settings of a meter do not fit its profile."""
+        bound = self.binding.meters if self.binding else ()
+        known = [(one, self.profiles[one.profile]) for one in bound if one.profile in self.profiles]
+        fits = ((one.meter, profile_fit.misfits(profile, one.settings)) for one, profile in known)
+        return tuple((f"meter {meter}", problem) for meter, found in fits for _, problem, _ in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +87,7 @@ class Book:
         self.seq = -1
         self._usages: list[bytes] = []
         self._decisions: list[MeterEvent] = []
+        self._known: dict[int, Terms] = {}
         #: The newest period settled, while nothing that its figures depend on was added since.
         self._settled: tuple[int, int, Settled] | None = None
 
@@ -295,7 +311,10 @@ class Book:
                 plan, binding = self.content.plan(config.plan), self.content.binding(config.binding)
                 named = {name: self.content.profile(digest) for name, digest in config.profiles.items()}
                 profiles = {name: profile for name, profile in named.items() if profile is not None}
-                yield Terms(config=config, plan=plan, binding=binding, profiles=profiles)
+                terms = Terms(config=config, plan=plan, binding=binding, profiles=profiles)
+                # What the log holds may still grow; what it held then is what it holds now.
+                self._known[number] = terms = known if (known := self._known.get(number)) == terms else terms
+                yield terms
 
     def _judge(self, data: bytes, summary: Summary, where: str) -> Settled | None:
         """Settle the period again and say where the site's summary differs; None where it cannot be settled."""

@@ -132,7 +132,8 @@ def _row(profile: Profile, shift: int, name: str) -> _Row:
 
 
 def _alone(number: Number, scale: Fraction | None, value: Value, data: bytes) -> Decimal:
-    return _finished(value, number.of(data) * (1 if scale is None else scale))
+    found = number.of(data)
+    return _finished(value, found if scale is None else found * scale)
 
 
 def _finished(value: Value, number: Fraction) -> Decimal:

@@ -36,7 +36,7 @@ def pack(words: Words) -> dict[str, str]:
 
 def unpack(raw: Mapping[str, str]) -> Packed:
     """The words of `pack`. Raises BadInput for anything `pack` would have written otherwise: one spelling only."""
-    layout = _layout(tuple((key, len(text)) for key, text in raw.items()))
+    layout = _layout(tuple(zip(raw, map(len, raw.values()), strict=True)))
     text = "".join(raw.values())
     try:
         data = bytes.fromhex(text)
