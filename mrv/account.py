@@ -217,13 +217,13 @@ class Account:
         step = chain.coverage.step
         start, end = _covered(fact, step)
         if start % step or end % step or not 0 < start < end < period.LAST:
-            self._misplaced("slot_off_grid", fact, start, start=start, end=end)
+            self.complain("slot_off_grid", _where(fact, start), start=start, end=end)
         elif end > fact.ts + step:
-            self._misplaced("not_yet", fact, start, end=end, ts=fact.ts)
+            self.complain("not_yet", _where(fact, start), end=end, ts=fact.ts)
         elif chain.end is not None and end > chain.end:
-            self._misplaced("not_expected", fact, start)
+            self.complain("not_expected", _where(fact, start))
         elif not self._taken(chain, start, end):
-            self._misplaced("covered_twice", fact, start)
+            self.complain("covered_twice", _where(fact, start))
         elif isinstance(fact, Reading):
             self._timely(fact, start, step)
             self._see(chain, start, fact, fact.clock)
@@ -231,9 +231,6 @@ class Account:
             self.gaps.append(Span(fact.meter, start, end))
             if fact.why is GapReason.ASLEEP:
                 chain.nights.append((start, end))
-
-    def _misplaced(self, name: str, fact: Reading | Gap, slot: int, **params: object) -> None:
-        self.complain(name, f"{fact.meter} {slot}", **params)
 
     def _taken(self, chain: Chain, start: int, end: int) -> bool:
         if self.replaying:
@@ -243,10 +240,10 @@ class Account:
     def _timely(self, fact: Reading, slot: int, step: int) -> None:
         """A reading was taken inside its slot, and its wall clock agrees with its era."""
         if not slot <= fact.ts < slot + step:
-            self._misplaced("outside_slot", fact, slot, ts=fact.ts)
+            self.complain("outside_slot", _where(fact, slot), ts=fact.ts)
         at = self._moment(fact)
         if at is None or abs(at - fact.ts) > CLOCK_TOLERANCE:
-            self._misplaced("clock_disagrees", fact, slot, ts=fact.ts, era=at)
+            self.complain("clock_disagrees", _where(fact, slot), ts=fact.ts, era=at)
 
     def profile(self, name: str, digest: str) -> Profile | None:
         """The profile of `digest`, which a config calls `name`; None where the log does not hold it.
@@ -351,3 +348,7 @@ def _covered(fact: Reading | Gap, step: int) -> tuple[int, int]:
     if isinstance(fact, Reading):
         return fact.slot or 0, (fact.slot or 0) + step
     return fact.start or 0, fact.end or 0
+
+
+def _where(fact: Reading | Gap, slot: int) -> str:
+    return f"{fact.meter} {slot}"

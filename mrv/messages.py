@@ -9,23 +9,41 @@ from __future__ import annotations
 
 import gettext
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
 from mrv import period
 from mrv.errors import Fault, Phrase
+from mrv.number import rounded
 
 LANGUAGES = ("en", "vi", "ja")
 _LOCALE = Path(__file__).parent / "locale"
 
 
 class _Word(str):
-    """A parameter in a pattern. `{start:utc}` shows UTC milliseconds as a date and time."""
+    """A parameter in a pattern, said as people read it.
+
+    `{start:utc}` shows UTC milliseconds as a date and time, `{hours:decimal}` 1/2 as 0.5 and `{error:share}` 1/200 as
+    0.5 %, exactly or as it stands.
+    """
 
     def __format__(self, spec: str) -> str:
         if spec == "utc":
             return period.shown(int(self)) if self.isascii() and self.isdigit() and len(self) < 20 else str(self)
+        if spec in {"decimal", "share"}:
+            return _decimal(str(self), 100, " %") if spec == "share" else _decimal(str(self), 1, "")
         return super().__format__(spec)
+
+
+def _decimal(text: str, times: int, unit: str) -> str:
+    """`text`, a fraction, as a decimal number; as it stands if it is none, or has no end."""
+    try:
+        value = Fraction(text) * times
+    except (ValueError, ZeroDivisionError):
+        return text
+    found = next((places for places in range(10) if 10**places % value.denominator == 0), None)
+    return text if found is None else f"{rounded(value, found):f}{unit}"
 
 
 def spoken(environment: Mapping[str, str]) -> str:

@@ -137,7 +137,8 @@ def _segment(frame: Frame, page: Page, segment: Segment) -> dict[str, str]:
     block = _Block(frame, page, segment, equations, items)
     words = f"{frame.first('segment')} {segment.number}: {segment.year}, "
     page.add([Cell(value=words + frame.span(segment.start, segment.end), style="label")])
-    page.add([Cell(value=f"{segment.methodology} ({segment.methodology_digest[:16]}), plan {segment.plan[:16]}")])
+    under = f"{segment.methodology} ({segment.methodology_digest[:16]}), plan {segment.plan[:16]}"
+    page.add([Cell(value=under, style="note")])
     _hours(block)
     _values(block)
     _items(block)

@@ -5,6 +5,9 @@ Every row shows what mrv.crediting or an office record says; nothing is judged h
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 import msgspec
@@ -12,7 +15,8 @@ import msgspec
 from collector.report.cells import Cell, Column, Page, Value
 from collector.report.frame import Frame, said
 from collector.report.material import Material
-from mrv.crediting.result import CalibrationRow, Crediting, Event, Line
+from mrv.crediting.result import CalibrationRow, Completeness, Crediting, Event, Line
+from mrv.errors import Fault
 from mrv.journal import Entry
 from mrv.messages import text
 from mrv.plan.versions import midnight
@@ -96,22 +100,24 @@ CROSS_COLUMNS = (
 )
 
 
-def calibration(frame: Frame) -> Page:
+def calibration(frame: Frame, material: Material) -> Page:
     """Every certificate that reaches into the period, of removed devices too."""
     page = frame.page(CALIBRATION)
     page.add([Cell(value=text("report.error_rule_statement"), style="note")])
     page.table(CALIBRATION_COLUMNS, frame.languages)
+    wired = {(one.point, one.serial): one.meter for one in material.wired}
     for row in frame.crediting.calibrations:
-        page.line(CALIBRATION_COLUMNS, _calibration(frame.crediting, row))
+        meter = row.meter or wired.get((row.point, row.serial), "")
+        page.line(CALIBRATION_COLUMNS, _calibration(frame.crediting, row, meter))
     return page
 
 
-def _calibration(crediting: Crediting, row: CalibrationRow) -> list[Value | Cell]:
+def _calibration(crediting: Crediting, row: CalibrationRow, meter: str) -> list[Value | Cell]:
     late = [one for one in crediting.ledger if one.kind == "late_calibration" and _late(row, one, crediting.timezone)]
     effect = sum((one.delta for one in late), Fraction(0)) if row.days_late else Fraction(0)
     return [
         row.point,
-        row.meter,
+        meter,
         row.link,
         row.serial,
         row.certificate,
@@ -165,7 +171,7 @@ def completeness(frame: Frame) -> Page:
     """Twice: readings against slots, and the share of the energy that no slot saw."""
     page = frame.page(COMPLETENESS)
     page.table(COMPLETE_COLUMNS, frame.languages)
-    for one in frame.crediting.completeness:
+    for one in _whole(frame.crediting.completeness):
         row = len(page.rows) + 1
         awake = one.expected - one.asleep
         read = Fraction(one.read, awake) if awake else None
@@ -175,6 +181,20 @@ def completeness(frame: Frame) -> Page:
         values += [_ratio(across, f"K{row}/J{row}"), Fraction(one.unknown_ms, 3_600_000)]
         page.line(COMPLETE_COLUMNS, values)
     return page
+
+
+def _whole(parts: Iterable[Completeness]) -> Iterable[Completeness]:
+    """Each point and register of a vintage once: a vintage has a segment for every version of the plan and the like."""
+    found: dict[tuple[int, str, str, str], Completeness] = {}
+    for one in parts:
+        key = one.year, one.point, one.register, one.unit
+        found[key] = _sum(found[key], one) if key in found else one
+    return found.values()
+
+
+def _sum(one: Completeness, other: Completeness) -> Completeness:
+    added = ("expected", "read", "gap", "asleep", "energy", "across_gaps", "unknown_ms")
+    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in added})
 
 
 def _ratio(value: Fraction | None, formula: str) -> Cell:
@@ -253,7 +273,13 @@ def _quarantined(frame: Frame, page: Page, material: Material) -> None:
     for number, one in enumerate(material.quarantined, 1):
         cells = [Cell(value=frame.instant(one.start)), Cell(value=frame.instant(one.end))]
         cells += [Cell(value=one.origin, style="wrap"), Cell(value=number, style="integer")]
-        page.add([*cells, Cell(value=said(one.reasons), style="wrap")])
+        page.add([*cells, Cell(value=_reasons(one.reasons), style="wrap")])
+
+
+def _reasons(reasons: Iterable[Fault]) -> str:
+    """Why a period does not count: what is wrong with every one of its readings is said once, with how often."""
+    times = Counter(map(said, reasons))
+    return "; ".join(f"{text} (x {count})" if count > 1 else text for text, count in times.items())
 
 
 def cross_checks(frame: Frame, material: Material) -> Page:

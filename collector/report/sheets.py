@@ -23,7 +23,7 @@ def lay_out(material: Material, languages: tuple[str, ...] = ("en", "vi", "ja"))
         ledger,
         metering.structure(frame, material),
         metering.metering(frame, material),
-        quality.calibration(frame),
+        quality.calibration(frame, material),
         quality.events(frame, material),
         quality.completeness(frame),
         quality.quality(frame, material),

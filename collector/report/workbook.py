@@ -27,22 +27,23 @@ except ModuleNotFoundError as error:
 #: A cell's text; more is cut with a mark, as Excel takes 32,767.
 MAX_TEXT = 32_000
 _A4, _FONT = 9, "Calibri"
-#: Points of one line, and of the tallest row Excel takes.
-_LINE, _TALLEST = 13.5, 409.0
+#: Points of one line, of one in small print, and of the tallest row Excel takes.
+_LINE, _SMALL, _TALLEST = 13.5, 10.8, 409.0
 _BORDER = {"border": 1, "border_color": "#BFBFBF"}
+#: `_)` keeps a number off the text in the next column: it takes as much room as a bracket.
 _STYLES: dict[Style, dict[str, Any]] = {
     "text": {"valign": "top", "indent": 1, **_BORDER},
-    "wrap": {"text_wrap": True, "valign": "top", **_BORDER},
+    "wrap": {"text_wrap": True, "valign": "top", "indent": 1, **_BORDER},
     "mono": {"text_wrap": True, "valign": "top", "font_name": "Consolas", "font_size": 8, **_BORDER},
     "title": {"bold": True, "font_size": 14},
     "note": {"italic": True, "font_color": "#595959"},
     "warning": {"bold": True, "font_color": "#C00000", "font_size": 12},
     "head": {"bold": True, "text_wrap": True, "valign": "top", "bg_color": "#DDEBF7", **_BORDER},
     "label": {"bold": True, "valign": "top"},
-    "integer": {"num_format": "#,##0", "valign": "top", **_BORDER},
+    "integer": {"num_format": "#,##0_)", "valign": "top", **_BORDER},
     "year": {"num_format": "0", "valign": "top", "align": "left", "bold": True, **_BORDER},
-    "fine": {"num_format": "#,##0.000000", "valign": "top", **_BORDER},
-    "share": {"num_format": "0.0000%", "valign": "top", **_BORDER},
+    "fine": {"num_format": "#,##0.000000_)", "valign": "top", **_BORDER},
+    "share": {"num_format": "0.0000%_)", "valign": "top", **_BORDER},
     "date": {"valign": "top", "indent": 1, **_BORDER},
     "moment": {"num_format": "yyyy-mm-dd hh:mm", "valign": "top", **_BORDER},
     "verdict": {"bold": True, "valign": "top", "indent": 1, **_BORDER},
@@ -106,8 +107,9 @@ def _cell(sheet: Any, row: int, column: int, cell: Cell, look: Any, *, cached: b
 
 def _height(page: Page, row: int) -> float:
     """Points that a row needs: programs that read a workbook without showing it do not work that out."""
-    lines = max((_lines(c, _width(page, n, c.span)) for n, c in page.rows[row - 1].items()), default=1)
-    return min(_LINE * lines + 4, _TALLEST)
+    cells = page.rows[row - 1].items()
+    points = (_lines(c, _width(page, n, c.span)) * (_SMALL if c.style == "mono" else _LINE) for n, c in cells)
+    return min(max(points, default=_LINE) + 4, _TALLEST)
 
 
 def _width(page: Page, column: int, span: int) -> int:

@@ -218,3 +218,22 @@ def test_a_foreign_code_or_language_reads_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "evil.mo").write_bytes((LOCALE / "en/LC_MESSAGES/plan.mo").read_bytes())
     assert messages.what(Fault(f"{tmp_path}/evil.period")) == f"{tmp_path}/evil.period"
     assert messages.what(PERIOD, f"{tmp_path}/../..") == messages.what(PERIOD)
+
+
+@pytest.mark.parametrize(
+    ("given", "decimal", "share"),
+    [
+        ("1/2", "0.5", "50 %"),
+        ("1/200", "0.005", "0.5 %"),
+        ("3", "3", "300 %"),
+        ("-1/8", "-0.125", "-12.5 %"),
+        ("1/3", "1/3", "1/3"),
+        ("1/0", "1/0", "1/0"),
+        ("none", "none", "none"),
+    ],
+)
+def test_fractions_are_said_as_decimals_where_they_have_an_end(given: str, decimal: str, share: str) -> None:
+    lost = fault("credit.lost_zero", start="a", end="b", hours=given)
+    assert f"for {decimal} h from" in messages.what(lost)
+    late = fault("credit.late_calibration", start="a", end="b", error=given, rule="sum")
+    assert f"off by {share} (" in messages.what(late)
