@@ -122,10 +122,21 @@ def plan(profile: Profile, names: Iterable[str], base: int = 0) -> tuple[Block, 
     return cover(needs(profile, names, base), profile.limits, base)
 
 
-def fetch(profile: Profile, spans: Iterable[Span], base: int = 0) -> tuple[Block, ...]:
-    """The fewest requests for registers that are no values: identity and settings. Raises BadInput like `plan`."""
-    found = [Need(span.table, base + span.at, base + span.end) for span in spans]
-    return cover(_as_wholes(found, _device(profile.limits, base)), profile.limits, base)
+def fetch(profile: Profile, span: Span, base: int = 0) -> Block:
+    """The one request for registers that are no values, identity and settings; `span` has wire addresses.
+
+    Each is asked for by itself, for one that a model refuses must not take others along. Alignment is a rule of the
+    profile's own table: settings in the other one may be single registers (Eastron). Raises BadInput like `plan`.
+    """
+    device, need = _device(profile.limits, base), Need(span.table, span.at, span.end)
+    (need,) = _as_wholes((need,), device)
+    if span.table == TABLES[profile.table] and not need.alone:
+        first, end = device.around(need.first, need.end)
+        need = Need(need.table, first, end)
+    part = any(_touches(w, need.table, need.first, need.end) and w != need for w in device.whole)
+    if part or not device.possible(need.table, need.first, need.end):
+        raise _unreadable(need)
+    return Block(need.table, need.first, need.end - need.first)
 
 
 def cover(wanted: Iterable[Need], limits: Limits, base: int = 0) -> tuple[Block, ...]:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from drivers import probe
+from drivers import blocks, probe
 from drivers.bus import Bus
 from drivers.candidate import Candidate, ranked
 from drivers.errors import ExceptionReply, MeterError, NoReply, Unreachable
@@ -207,22 +207,30 @@ async def said(interview: Interview, profile: Profile, item: Item, shift: int = 
         if base is None:
             return None
         span, at = Span("h", item.at, item.length), base + item.at
-    words = await interview.words(Span(span.table, at, span.count))
+    words = await registers(interview, profile, Span(span.table, at, span.count), shift)
     return None if words is None else spoken(profile, item, list(words))
+
+
+async def registers(interview: Interview, profile: Profile, span: Span, shift: int = 0) -> tuple[int, ...] | None:
+    """The words at `span` (wire addresses), asked for in the way the device answers them."""
+    block = blocks.fetch(profile, span, shift)
+    words = await interview.words(Span(block.table, block.first, block.count))
+    return None if words is None else words[span.at - block.first :][: span.count]
 
 
 async def serial(interview: Interview, candidate: Candidate) -> str:
     """The serial number the meter gives, "" where it has none."""
-    item = candidate.profile.serial_number
-    shift = candidate.settings.offset or 0
-    return (await said(interview, candidate.profile, item, shift) or "") if item else ""
+    profile, shift = candidate.profile.adapted(candidate.settings), candidate.settings.shift
+    item = profile.serial_number
+    return (await said(interview, profile, item, shift) or "") if item else ""
 
 
 async def unmet(interview: Interview, candidate: Candidate) -> tuple[Fault, ...]:
     """Settings of the meter without which its profile is not true, with what to do about them."""
     found = []
-    for one in candidate.profile.requires:
-        content = await said(interview, candidate.profile, one.item, candidate.settings.offset or 0)
+    profile, shift = candidate.profile.adapted(candidate.settings), candidate.settings.shift
+    for one in profile.requires:
+        content = await said(interview, profile, one.item, shift)
         if content is not None and content not in one.equals:
             found.append(fault("tool.requirement_unmet", candidate.profile.id, hint=one.hint, found=content))
     return tuple(found)

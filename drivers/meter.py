@@ -47,7 +47,9 @@ class Meter:
         self.unit = unit
         self.requests = blocks.plan(self.profile, profile.read, bound.settings.shift)
         self._bus = bus
-        self._identity = identity.places(profile, bound.settings)
+        places = identity.places(profile, bound.settings)
+        self._identity = tuple(dict.fromkeys(blocks.fetch(self.profile, p, bound.settings.shift) for p in places))
+        self._telling = frozenset((p.table, at) for p in places for at in range(p.at, p.end))
         self._decoder = codec.Decoder(profile, bound.settings)
         self._used = frozenset(codec.addresses(profile, bound.settings, profile.read))
 
@@ -74,12 +76,13 @@ class Meter:
         Registers this model refuses are left out: what it cannot say is no reason to doubt the rest.
         """
         words: dict[tuple[Table, int], int] = {}
-        for span in self._identity:
+        for block in self._identity:
             try:
-                found = await self._bus.read(self.unit, span.table, span.at, span.count, effort=ONCE)
+                found = await self._bus.read(self.unit, block.table, block.first, block.count, effort=ONCE)
             except ExceptionReply:
                 continue
-            words.update({(span.table, span.at + i): word for i, word in enumerate(found)})
+            fresh = {(block.table, block.first + i): word for i, word in enumerate(found)}
+            words.update((at, word) for at, word in fresh.items() if at in self._telling)
         return identity.said(self.profile, self.bound.settings, words), codec.pack(words)
 
     def primary(self, sample: Sample) -> Fraction | None:

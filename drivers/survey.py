@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from drivers import identify, scan_verdict
+from drivers import blocks, identify, scan_verdict
 from drivers.bus import Bus
 from drivers.candidate import Candidate
 from drivers.errors import Garbled, MeterError
@@ -125,8 +125,10 @@ def _constant(candidate: Candidate | None) -> tuple[Span, slice]:
     profile = candidate.profile.adapted(candidate.settings)
     items = [item for item in (profile.serial_number, *profile.fingerprint) if item is not None and item.model is None]
     if items:
-        span = items[0].span(profile.table)
-        return Span(span.table, span.at + (candidate.settings.offset or 0), span.count), slice(None)
+        span, shift = items[0].span(profile.table), candidate.settings.shift
+        block = blocks.fetch(profile, Span(span.table, span.at + shift, span.count), shift)
+        first = span.at + shift - block.first
+        return Span(block.table, block.first, block.count), slice(first, first + span.count)
     counter = next((name for name in profile.read if MEASURANDS[name].cumulative), profile.read[0])
     span = profile.span(counter)
     low_first = (profile.values[counter].word_order or profile.word_order) == "little"

@@ -15,6 +15,9 @@ from mrv.leaf import digest
 from mrv.profile import Profile, Span
 from mrv.profile_device import Item
 
+#: SunSpec: a chain begins with "SunS", and the common model, which says who the device is, always comes first.
+COMMON = 1
+_MARK = (0x5375, 0x6E53, COMMON)
 #: Details of an `identity` or `changed` leaf that are compared; `settings` is a digest of the settings' words.
 SERIAL, FIRMWARE, SETTINGS = "serial", "firmware", "settings"
 PARTS = (SERIAL, FIRMWARE, SETTINGS)
@@ -55,10 +58,24 @@ def _plain(serial: str) -> str:
 def places(profile: Profile, settings: Settings) -> tuple[Span, ...]:
     """The registers to ask for, one request each, by wire address.
 
-    Items of another SunSpec model than the profile's have no address of their own and are not asked for.
+    An item of SunSpec's common model comes with the words its chain begins with; one of any other model stands where
+    only a walk through the chain could tell, and is not asked for.
     """
-    spans = (_span(profile, settings, item) for item in _items(profile))
-    return tuple(dict.fromkeys(span for span in spans if span))
+    profile = profile.adapted(settings)
+    found: list[Span] = []
+    for item in _items(profile):
+        span = _span(profile, settings, item)
+        if span:
+            found += [span] if item.model is None else [Span(span.table, span.at - item.at - 2, len(_MARK)), span]
+    return tuple(dict.fromkeys(found))
+
+
+def tellable(profile: Profile, settings: Settings) -> bool:
+    """Whether the meter could prove who it is (`proves`): what it would say it with can be asked for."""
+    serial = profile.serial_number
+    if serial and _span(profile, settings, serial):
+        return True
+    return bool(profile.fingerprint) and all(_span(profile, settings, item) for item in profile.fingerprint)
 
 
 def said(profile: Profile, settings: Settings, words: Words) -> dict[str, str]:
@@ -66,6 +83,7 @@ def said(profile: Profile, settings: Settings, words: Words) -> dict[str, str]:
 
     A part whose words are not all there is absent: a meter that does not answer has not changed.
     """
+    profile = profile.adapted(settings)
     found = {}
     for part, item in ((SERIAL, profile.serial_number), (FIRMWARE, profile.firmware)):
         content = _content(profile, settings, item, words) if item else None
@@ -99,14 +117,25 @@ def _items(profile: Profile) -> Iterator[Item]:
 
 
 def _span(profile: Profile, settings: Settings, item: Item) -> Span | None:
-    if item.model is not None:
-        return None
-    span = item.span(profile.table)
-    return Span(span.table, settings.shift + span.at, span.count)
+    """Where `item` stands on the wire; None where only the chain of models could tell."""
+    if item.model is None:
+        span = item.span(profile.table)
+        return Span(span.table, settings.shift + span.at, span.count)
+    start = _chain(profile, settings)
+    return Span("h", start + 2 + item.at, item.length) if item.model == COMMON and start is not None else None
+
+
+def _chain(profile: Profile, settings: Settings) -> int | None:
+    """Where the chain begins that leads to the profile's model: at the nearest place before it."""
+    bases = profile.sunspec.bases if profile.sunspec else ()
+    return max((base for base in bases if base + 2 < settings.shift), default=None)
 
 
 def _content(profile: Profile, settings: Settings, item: Item, words: Words) -> list[int] | None:
     span = _span(profile, settings, item)
     if span is None or any((span.table, at) not in words for at in range(span.at, span.end)):
         return None
+    start = span.at - item.at - 2
+    if item.model is not None and tuple(words.get(("h", start + i)) for i in range(len(_MARK))) != _MARK:
+        return None  # no chain begins there: these words are somebody else's
     return [words[span.table, at] for at in range(span.at, span.end)]

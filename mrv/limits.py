@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 
+from mrv import identity
 from mrv.binding import Settings
 from mrv.profile import MEASURANDS, Profile, Value
 
@@ -69,7 +70,7 @@ class Limits:
     #: How long (ms) the meter may show old values, beside its polling interval `every` (ms).
     refresh: int
     every: int
-    #: Whether it can say who it is: a serial number or a settings fingerprint that is read now and then.
+    #: Whether it can say who it is: a serial number or all of a settings fingerprint that is read now and then.
     identifiable: bool
     scales: dict[str, Scale]
     #: What a native count is multiplied by where the ratio is a site constant.
@@ -110,7 +111,7 @@ def limits(profile: Profile | None, settings: Settings, every_s: int) -> Limits:
         power=ROOT_3 * volts * amps * MARGIN / 1000,
         refresh=(profile.timing.refresh or 0) if profile and profile.timing else 0,
         every=every_s * 1000,
-        identifiable=profile is not None and bool(profile.serial_number or profile.fingerprint),
+        identifiable=profile is not None and identity.tellable(profile, settings),
         scales=scales,
         factor=settings.factor,
     )

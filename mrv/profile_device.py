@@ -68,7 +68,7 @@ class Limits(Part, frozen=True, kw_only=True):
     """What one request may ask for."""
 
     registers: Registers = 125
-    #: First address and register count must be multiples of this.
+    #: First address and register count must be multiples of this, in the profile's own table.
     align: Literal[1, 2, 4] = 1
     #: Registers nobody wants that may lie between two wanted ones in one request.
     gap: Annotated[int, msgspec.Meta(ge=0, le=125)] = 125

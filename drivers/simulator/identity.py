@@ -14,8 +14,8 @@ from mrv.binding import Settings
 from mrv.profile import WORDS, Item, Profile, Table
 from mrv.profile_device import DeviceId, Meanings, RegisterIs, ServerId
 
-#: SunSpec Device Information Model Specification 1.9, 6.2 and 6.3: mark, common model with its length, end.
-_SUNS, _COMMON, _COMMON_LENGTH, _END = (0x5375, 0x6E53), 1, 66, 0xFFFF
+#: SunSpec Device Information Model Specification 1.9, 6.2 and 6.3: mark, common model with its two lengths, end.
+_SUNS, _COMMON, _COMMON_LENGTHS, _END = (0x5375, 0x6E53), 1, (66, 65), 0xFFFF
 #: Registers that follow the length register of a model (github.com/sunspec/models @7abdf8982d53, json/).
 _LENGTHS = {101: 50, 102: 50, 103: 50, 111: 60, 112: 60, 113: 60, 201: 105, 202: 105, 203: 105, 204: 105}
 _LENGTHS |= {211: 124, 212: 124, 213: 124, 214: 124}
@@ -111,7 +111,13 @@ def _bytes(item: Item, content: str) -> bytes:
 def _models(profile: Profile, settings: Settings) -> dict[int, int]:
     """Model id -> address of its id register: the common model, and the profile's own right behind it."""
     own = profile.sunspec.models[0] if profile.sunspec else 0
-    return {_COMMON: settings.shift - _COMMON_LENGTH - 2, own: settings.shift}
+    return {_COMMON: settings.shift - _common_length(profile, settings) - 2, own: settings.shift}
+
+
+def _common_length(profile: Profile, settings: Settings) -> int:
+    """The one under which the chain begins where such a chain may; the first where neither does."""
+    bases = profile.sunspec.bases if profile.sunspec else ()
+    return next((n for n in _COMMON_LENGTHS if settings.shift - n - 4 in bases), _COMMON_LENGTHS[0])
 
 
 def _chain(profile: Profile, settings: Settings, who: Identity) -> Words:
@@ -121,7 +127,7 @@ def _chain(profile: Profile, settings: Settings, who: Identity) -> Words:
         return {}  # an address at which no chain can have begun
     own = settings.shift
     length = _LENGTHS.get(profile.sunspec.models[0] if profile.sunspec else 0, 50)
-    placed = _run(table, common - 2, (*_SUNS, _COMMON, _COMMON_LENGTH))
+    placed = _run(table, common - 2, (*_SUNS, _COMMON, _common_length(profile, settings)))
     texts = (
         (2, 16, profile.maker),
         (18, 16, who.model or profile.models[0]),

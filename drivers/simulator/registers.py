@@ -37,7 +37,8 @@ class Image:
         limits = self.profile.limits
         if not 1 <= count <= limits.registers:
             raise Refusal(ILLEGAL_VALUE)
-        if address % limits.align or count % limits.align or not self._holds(table, address, count):
+        align = limits.align if table == TABLES[self.profile.table] else 1
+        if address % align or count % align or not self._holds(table, address, count):
             raise Refusal(ILLEGAL_ADDRESS)
         return tuple(self.words.get((table, at), 0) for at in range(address, address + count))
 

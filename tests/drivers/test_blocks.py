@@ -197,11 +197,21 @@ def test_a_block_that_is_only_answered_whole() -> None:
     """Siemens: the identity block from 64001 is 27 registers or nothing."""
     limits = Limits(whole=(Stretch(table="holding", first=64001, last=64027),))
     profile = changed("eastron_sdm630", table="holding", limits=limits)
-    serial, order = Span("h", 64012, 8), Span("h", 64002, 10)
-    assert blocks.fetch(profile, (serial,)) == (Block("h", 64001, 27),)
-    assert blocks.fetch(profile, (serial, order, Span("h", 63990, 2))) == (Block("h", 63990, 2), Block("h", 64001, 27))
+    for inside in (Span("h", 64001, 1), Span("h", 64012, 8), Span("h", 64027, 1)):
+        assert blocks.fetch(profile, inside) == Block("h", 64001, 27)
+    assert blocks.fetch(profile, Span("h", 63990, 2)) == Block("h", 63990, 2)
+    assert blocks.fetch(profile, Span("h", 64013, 8), base=1) == Block("h", 64002, 27), "moved with the rest"
     with pytest.raises(BadInput):
-        blocks.fetch(profile, (Span("h", 64026, 4),))
+        blocks.fetch(profile, Span("h", 64026, 4))
+
+
+def test_settings_in_the_other_table_are_asked_for_as_they_stand() -> None:
+    """Eastron: floats in pairs from even addresses, and single registers among the settings."""
+    profile = LIBRARY["eastron_sdm120"]
+    assert blocks.fetch(profile, Span("h", 64515, 1)) == Block("h", 64515, 1)
+    assert blocks.fetch(profile, Span("i", 71, 1)) == Block("i", 70, 2)
+    with pytest.raises(BadInput):
+        blocks.fetch(profile, Span("h", 0, 126))
 
 
 def test_a_ratio_register_is_fetched_with_the_counter_it_belongs_to() -> None:
