@@ -129,7 +129,8 @@ class Account:
         now = self._said(chain, fact)
         chain.identified = max(chain.identified, at)
         reasons = list(identity.changed(chain.identity, now, chain.bound.serial))
-        if (fact.event == events.CHANGED) != bool(reasons):
+        # While the clock is unknown the site cannot tell what came before: it may call a change by the other name.
+        if fact.clock is not ClockState.UNKNOWN and (fact.event == events.CHANGED) != bool(reasons):
             self.complain("identity_event", fact.meter, event=fact.event, changed=", ".join(reasons) or "nothing")
         for reason in reasons:
             chain.hold(reason, at)

@@ -91,8 +91,13 @@ def _factor_uses(profile: Profile) -> Iterator[tuple[Path, str]]:
 
 
 def _ratios(profile: Profile) -> Iterator[Complaint]:
-    """Exactly one source: secondary rows need one, primary rows bear none, and all counters have the same."""
+    """Exactly one source: secondary rows need one, primary rows bear none, and all counters have the same.
+
+    Where none is said, a ratio in site.yaml would be believed whatever the meter does: only what is never read may.
+    """
     source = profile.ratio.source if profile.ratio else None
+    if source is None and profile.status != "documented":
+        yield ("ratio",), "meter.ratio_unsaid", {}
     for name, value in profile.values.items():
         nothing = source not in {"register", "site"} or (source == "register" and not profile.ratio_names(name))
         if value.ratio and nothing:

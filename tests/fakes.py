@@ -67,7 +67,8 @@ class FakeClock:
 
 
 class FakeBus:
-    """A line of SDM630-like meters: every register is a float32 that counts up with boot time.
+    """A line of SDM630-like meters: every input register is a float32 that counts up with boot time, every holding
+    register a setting, which somebody may change.
 
     `dead` maps units to the error they give; `cost` is how long (ms) that takes, `latency` how long an answer takes.
     """
@@ -85,6 +86,7 @@ class FakeBus:
         self.cost, self.latency = cost, latency
         self.asked: list[int] = []
         self.closed = False
+        self.setting = 0
 
     async def read(self, unit: int, table: str, address: int, count: int, *, effort: Effort = ALL) -> tuple[int, ...]:
         self.asked.append(unit)
@@ -94,6 +96,8 @@ class FakeBus:
             raise error(fault("meter.gap_timeout", f"unit {unit}"))
         if self.latency:
             await self.clock.sleep(self.latency)
+        if table == "h":
+            return (self.setting,) * count
         value = struct.unpack(">2H", struct.pack(">f", 1000 + self.clock.boottime / 1_000_000))
         return tuple(value[(address + i) % 2] for i in range(count))
 

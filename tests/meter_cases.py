@@ -17,7 +17,7 @@ from drivers.profiles.proofs import ORIGINS, Origin
 from mrv import codec, strict
 from mrv.binding import Settings
 from mrv.codec import Words
-from mrv.profile import MEASURANDS, Profile
+from mrv.profile import MEASURANDS, Profile, Ratio
 
 ROOT = Path(__file__).parent / "cases"
 
@@ -66,6 +66,26 @@ def wired(profile: Profile, **changes: object) -> Settings:
         "parameters": parameters,
     }
     return Settings(**(given | changes))  # type: ignore[arg-type]
+
+
+def behind_transformers(profile: Profile) -> Profile:
+    """The same meter, named `ct_meter`, on the secondary side of transformers that it and we know nothing of: site.yaml
+    must give the ratio (the source `site`)."""
+    sides = {
+        "V": "vt",
+        "A": "ct",
+        "W": "ct_vt",
+        "var": "ct_vt",
+        "VA": "ct_vt",
+        "kWh": "ct_vt",
+        "kvarh": "ct_vt",
+        "kVAh": "ct_vt",
+    }
+    values = {
+        name: msgspec.structs.replace(value, ratio=sides.get(MEASURANDS[name].unit))
+        for name, value in profile.values.items()
+    }
+    return msgspec.structs.replace(profile, id="ct_meter", values=values, ratio=Ratio(source="site"), fingerprint=())
 
 
 def by_name(values: dict[object, object]) -> dict[str, str]:

@@ -145,7 +145,7 @@ async def test_a_boot_whose_clock_was_never_known_lies_between_two_that_were(fol
 
 
 async def test_meters_changed_while_the_agent_was_off(folder: Path) -> None:
-    """One meter gets another interval, one a ratio: their old chains are filled up, new ones start."""
+    """One meter gets another interval and other limits: its old chain is filled up, a new one starts."""
     clock = FakeClock()
     async with running(folder, clock) as gateway:
         await gateway.pass_time(95)
@@ -153,7 +153,8 @@ async def test_meters_changed_while_the_agent_was_off(folder: Path) -> None:
     site = folder / "site.yaml"
     site.write_text(
         site.read_text().replace(
-            "unit: 7, profile: eastron_sdm630, every: 10", "unit: 7, profile: eastron_sdm630, every: 20, ratio: 400/5"
+            "unit: 7, profile: eastron_sdm630, every: 10",
+            "unit: 7, profile: eastron_sdm630, every: 20, max_current: 400",
         )
     )
     async with running(folder, clock) as gateway:

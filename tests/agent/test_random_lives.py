@@ -18,6 +18,8 @@ from drivers.errors import NoReply, Unreachable
 from link.errors import DiskFull
 from mrv.errors import fault
 
+MISFORTUNES = ("step", "step", "unsync", "sync", "crash", "stop", "boot", "line", "disk", "keypad")
+
 
 class Life:
     """One gateway and what happens to it."""
@@ -36,7 +38,7 @@ class Life:
         await self.gateway.start()
         for _ in range(misfortunes):
             await self.gateway.pass_time(self.chance.choice([0.3, 1, 7, 12, 33, 61, 130]))
-            name = self.chance.choice(["step", "step", "unsync", "sync", "crash", "stop", "boot", "line", "disk"])
+            name = self.chance.choice(MISFORTUNES)
             await getattr(self, f"_{name}")()
         self.set_right()
         self.bus.dead.clear()
@@ -77,7 +79,8 @@ class Life:
         boottime = 15_000
         self.true_offset = max(now, NEW_YEAR) - boottime
         self.clock = FakeClock(now if known else 5_000, boottime, synchronised=known, boot=f"boot-{self.boots}")
-        self.bus = FakeBus(self.clock)
+        setting, self.bus = self.bus.setting, FakeBus(self.clock)
+        self.bus.setting = setting
         await self._again()
 
     async def _again(self) -> None:
@@ -90,6 +93,10 @@ class Life:
         self.bus.dead.clear()
         for unit in self.chance.sample([1, 3, 7], self.chance.choice([0, 1, 3])):
             self.bus.dead[unit] = self.chance.choice([NoReply, Unreachable])
+
+    async def _keypad(self) -> None:
+        """Somebody changes a setting: all meters are others from then on."""
+        self.bus.setting = self.chance.choice([0, 1])
 
     async def _disk(self) -> None:
         store: Any = self.gateway.store

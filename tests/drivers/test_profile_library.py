@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from drivers import blocks, profiles
-from mrv import codec, leaf
+from mrv import codec, identity, leaf
 from mrv.binding import Settings
 from mrv.errors import BadInput
+from mrv.limits import limits
 from mrv.profile import MEASURANDS, Profile
+from mrv.profile_fit import misfits
 
 NAMES = profiles.names()
 #: What is read at every slot may take so many requests: energy stands apart from the rest in most meters.
@@ -111,6 +113,51 @@ def test_every_word_of_the_evidence_is_used_and_none_else(profile: Profile) -> N
 def guards(profile: Profile, settings: Settings) -> dict[tuple[str, int], int]:
     spans = zip(profile.guards, profile.guard_spans(), strict=True)
     return {(span.table, (settings.base or 0) + span.at): int(guard.equals[0], 16) for guard, span in spans}
+
+
+def test_no_meter_that_can_be_wired_has_two_sources_of_its_ratio(profile: Profile) -> None:
+    """A ratio in site.yaml is refused unless the profile says that it is given there, and then it is demanded."""
+    given = meter_cases.wired(profile, ratio="400/5", vt_ratio="22000/110")
+    found = {code for _, code, _ in misfits(profile, given)}
+    without = {code for _, code, _ in misfits(profile, meter_cases.wired(profile, ratio=None))}
+    if profile.status == "documented":
+        return
+    assert profile.ratio is not None
+    if profile.ratio.source == "site":
+        assert (found, without) == (set(), {"meter.ratio_missing"})
+    else:
+        assert (found, without) == ({f"meter.ratio_twice_{profile.ratio.source}"}, set())
+        assert codec.ratio(profile, given, {}) is None, "nothing is counted with it either"
+
+
+def test_a_profile_that_does_not_say_where_its_ratio_comes_from_is_refused() -> None:
+    text = profiles.source_text("eastron_sdm630").replace("ratio: {source: meter}\n", "")
+    with pytest.raises(BadInput) as caught:
+        profiles.load(text, "f.yaml")
+    assert [(found.code, found.where) for found in caught.value.faults] == [("meter.ratio_unsaid", "f.yaml:3 ratio")]
+
+
+def test_whoever_can_say_who_it_is_is_asked_in_requests_it_answers(profile: Profile) -> None:
+    """What counts as able to tell can be asked for, and only that."""
+    settings = meter_cases.wired(profile)
+    places = identity.places(profile, settings)
+    for place in places:
+        block = blocks.fetch(profile, place, settings.shift)
+        assert block.first <= place.at
+        assert place.end <= block.end
+        assert block.count <= profile.limits.registers
+    words = {(place.table, at): 0x3131 for place in places for at in range(place.at, place.end)}
+    words |= {("h", 40000): 0x5375, ("h", 40001): 0x6E53, ("h", 40002): 1} if profile.sunspec else {}
+    told = identity.said(profile, settings, words)
+    assert identity.proves(told) == identity.tellable(profile, settings) == limits(profile, settings, 10).identifiable
+
+
+def test_a_variant_that_is_named_exists_and_knows_where_it_comes_from(profile: Profile) -> None:
+    for variant in profile.variants:
+        assert variant.profile in NAMES
+        if not variant.when:
+            continue
+        assert profile.identify or profile.sunspec, "nobody looks for evidence in a meter nobody recognises"
 
 
 def test_scales_keep_units(profile: Profile) -> None:

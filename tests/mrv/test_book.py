@@ -6,9 +6,12 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+import site_log
+from meter_cases import behind_transformers
 from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan, replaced
 
-from mrv import leaf
+from drivers.profiles import library
+from mrv import known, leaf
 from mrv.audit import Approvals, admit
 from mrv.binding import BoundMeter, Settings
 from mrv.book import Book, Judgement
@@ -119,8 +122,12 @@ def test_a_register_that_falls_is_signed_and_flagged() -> None:
     assert only.usages[0].flags == ("first", "backward", "rewind")
 
 
-def test_a_ratio_scales_the_difference_not_the_counter() -> None:
-    log = SiteLog(binding=demo_binding(settings=Settings(ratio="400/5", max_current=10_000)))
+def test_a_ratio_scales_the_difference_not_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = behind_transformers(library()["eastron_sdm630"])
+    monkeypatch.setattr(site_log, "library", lambda: library() | {made.id: made})
+    monkeypatch.setattr(known, "PROFILES", {made.id: frozenset({leaf.digest(leaf.canonical(made))})})
+    settings = Settings(ratio="400/5", max_current=10_000)
+    log = SiteLog(binding=demo_binding(profile=made.id, settings=settings))
     log.run(T0, T0 + MINUTE + STEP)
     _, (only,) = log.judged()
     assert only.usages[0].registers["1.8.0"].used == "0.600"

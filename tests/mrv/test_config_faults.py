@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import meter_cases
 import pytest
 import schema_walk
 from msgspec.structs import replace
@@ -38,7 +39,7 @@ clock: {sync: assumed}
 buses:
   - {kind: tcp, id: roof, host: 192.168.1.20, port: 502, timeout: 1000, retries: 2, gap: 10}
 meters:
-  - {id: pv-main, point: PV-AC, bus: roof, unit: 1, profile: eastron_sdm630, every: 15, serial: A1, ratio: 400/5,
+  - {id: pv-main, point: PV-AC, bus: roof, unit: 1, profile: ct_meter, every: 15, serial: A1, ratio: 400/5,
      word_order: big, answers_as: 255, voltage: 22000, max_current: 400, byte_order: big, table: input, offset: 1,
      vt_ratio: 22000/110, summation: vector}
   - {id: pv-inverter, point: PV-INV, bus: roof, unit: 3, profile: sunspec_inverter_3p, every: 15, base: 40069}
@@ -235,11 +236,13 @@ confidence: low
 status: experimental
 sources: [somewhere]
 table: holding
+ratio: {source: meter}
 factors: {full_load: {kind: steps, note: "the full-load power in kW", steps: [{below: 10, factor: 0.01}, {factor: 1}]}}
 values: {active_energy_import: {at: 0, type: uint32, decimals: 2, scaled_by: [full_load]}}
 read: [active_energy_import]
 """
-LIBRARY = profiles.library() | {"menu_meter": profiles.load(MENU, "menu_meter.yaml")}
+BEHIND = meter_cases.behind_transformers(profiles.library()["eastron_sdm630"])
+LIBRARY = profiles.library() | {"menu_meter": profiles.load(MENU, "menu_meter.yaml"), "ct_meter": BEHIND}
 
 
 def load_site(text: str) -> object:
@@ -379,12 +382,12 @@ def _at(data: Any, path: schema_walk.Path) -> Any:
     ("before", "after", "code", "where"),
     [
         ("bus: roof, unit: 3", "bus: cellar, unit: 3", "meter.unknown_bus", "meters[1].bus"),
-        ("profile: eastron_sdm630", "profile: eastron_sdm631", "meter.unknown_profile", "meters[0].profile"),
+        ("profile: ct_meter", "profile: ct_metre", "meter.unknown_profile", "meters[0].profile"),
         ("id: pv-inverter", "id: pv-main", "meter.given_twice", "meters[1].id"),
         ("point: PV-INV", "point: PV-AC", "meter.given_twice", "meters[1].point"),
         ("unit: 3", "unit: 1", "meter.given_twice", "meters[1].unit"),
         (", base: 40069", "", "meter.base_missing", "meters[1].base"),
-        ("ratio: 400/5", "base: 0", "meter.base_not_used", "meters[0].base"),
+        ("serial: A1", "base: 0", "meter.base_not_used", "meters[0].base"),
         ("base: 40069", "base: 65510", "meter.base_too_high", "meters[1].base"),
         ("parameters: {full_load: 75},", "", "meter.parameter_missing", "meters[2].parameters"),
         ("{full_load: 75}", "{full_load: 0}", "config.out_of_range", "meters[2].parameters.full_load"),
@@ -408,7 +411,7 @@ def test_rules_between_fields(before: str, after: str, code: str, where: str) ->
 
 
 def test_rules_speak_although_other_fields_are_wrong() -> None:
-    text = SITE.replace("profile: eastron_sdm630", "profile: nothing").replace("port: 1883", "port: zero")
+    text = SITE.replace("profile: ct_meter", "profile: nothing").replace("port: 1883", "port: zero")
     text = text.replace("unit: 3", "unit: 1").replace(", base: 40069", "")
     found = [(fault.code, fault.where.partition(" ")[2]) for fault in faults(load_site, text)]
     assert found == [
@@ -419,7 +422,7 @@ def test_rules_speak_although_other_fields_are_wrong() -> None:
 
 
 def test_a_profile_no_request_can_serve() -> None:
-    tight = replace(profiles.library()["eastron_sdm630"], limits=Limits(registers=1))
+    tight = replace(BEHIND, limits=Limits(registers=1))
     with pytest.raises(BadInput) as caught:
         wiring.load(SITE, "f.yaml", {**LIBRARY, tight.id: tight})
     assert {(fault.code, fault.where) for fault in caught.value.faults} == {

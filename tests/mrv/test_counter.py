@@ -15,6 +15,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from meter_cases import behind_transformers
 
 from drivers.profiles import library
 from mrv.binding import BoundMeter, Settings
@@ -26,7 +27,7 @@ from mrv.usage import Chain, Seen, energy
 
 T0, STEP = 1_772_409_600_000, 10_000
 OBIS = "1.8.0"
-CT = limits(library()["eastron_sdm630"], Settings(ratio="400/5"), 10)
+CT = limits(behind_transformers(library()["eastron_sdm630"]), Settings(ratio="400/5"), 10)
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 

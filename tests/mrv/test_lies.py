@@ -91,7 +91,11 @@ def test_a_released_profile_under_anothers_name() -> None:
 @pytest.mark.parametrize(
     ("plan", "binding", "found"),
     [
-        (demo_plan(), demo_binding(settings=Settings(ratio="4000/5")), {"audit.binding_not_approved"}),
+        (
+            demo_plan(),
+            demo_binding(settings=Settings(ratio="4000/5")),
+            {"audit.binding_not_approved", "audit.plan_and_binding"},
+        ),
         (
             demo_plan(min_coverage=Decimal("0.1")),
             demo_binding(serial="1"),

@@ -275,5 +275,6 @@ def test_the_counter_is_the_integral_of_the_power_whatever_happens() -> None:
 def test_replayed_registers_are_shown_as_captured() -> None:
     frames = [scenario.Replayed(raw={"i:0": "43663333"}), scenario.Replayed(at="10s", raw={"i:0": "43673333"})]
     one = meter(load=None, replay=tuple(frames), words={"h:20": "0002"})
-    assert one.words(9.9, []) == {("i", 0): 0x4366, ("i", 1): 0x3333, ("h", 20): 2}
+    settings = dict.fromkeys((("h", at) for at in (10, 11, 30, 31)), 0)
+    assert one.words(9.9, []) == {("i", 0): 0x4366, ("i", 1): 0x3333, ("h", 20): 2} | settings
     assert one.words(10.0, [])["i", 0] == 0x4367

@@ -70,7 +70,7 @@ def test_what_an_experimental_profile_needs(kept: Record | None, code: str | Non
 
 
 def test_a_new_revision_must_be_compared_again_and_a_usable_profile_never() -> None:
-    newer = msgspec.structs.replace(EXPERIMENTAL, revision=2)
+    newer = msgspec.structs.replace(EXPERIMENTAL, revision=EXPERIMENTAL.revision + 1)
     refused = refusal("pv", newer, Settings(), record(FIRST, SECOND))
     assert refused is not None
     assert refused.code == "tool.experimental_changed"

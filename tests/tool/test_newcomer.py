@@ -162,6 +162,7 @@ ACTS: dict[str, Callable[[Technician, str], str]] = {
     "Nameplate": lambda _, __: "2000/5",
     "take energy now": lambda _, __: "import",
     "Wait?": lambda _, __: "y",
+    "add up its phases": lambda _, __: "vector",
     "Which one": Technician.read_nameplate,
     "Write this": lambda _, __: "y",
     "Name of this line": lambda _, __: "machine-hall",

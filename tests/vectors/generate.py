@@ -49,7 +49,7 @@ BINDING = leaf.canonical(
             BoundMeter(
                 meter="pv-main",
                 point="PV-AC",
-                profile="eastron_sdm630",
+                profile="ct_meter",
                 every=10,
                 serial="24A0017",
                 settings=Settings(ratio="400/5"),
@@ -107,7 +107,7 @@ def log() -> list[AnyLeaf]:
             tzdata="2026c",
             plan=leaf.digest(b"plan"),
             binding=leaf.digest(BINDING),
-            profiles={"eastron_sdm630": leaf.digest(b"profile")},
+            profiles={"ct_meter": leaf.digest(b"profile")},
             methodologies={"VN_AM007_ver01.0": leaf.digest(b"methodology")},
         ),
         Gap(

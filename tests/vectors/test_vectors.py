@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import generate
+import meter_cases
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -130,8 +131,8 @@ def test_there_is_one_leaf_of_each_kind() -> None:
 def test_the_reading_says_what_its_words_say() -> None:
     """Decoded again with the meter's profile, and the usage and the reduction follow by hand."""
     reading, usage, summary = (json.loads(V["leaves"][kind]["bytes"]) for kind in ("reading", "usage", "summary"))
-    profile = library()["eastron_sdm630"]
-    decoded = codec.decode(profile, Settings(), codec.unpack(reading["raw"]))
+    profile = meter_cases.behind_transformers(library()["eastron_sdm630"])
+    decoded = codec.decode(profile, Settings(ratio="400/5"), codec.unpack(reading["raw"]))
     assert codec.registers(profile, decoded) == reading["r"]
     assert usage["r"]["2.8.0"]["c"] == reading["r"]["2.8.0"]
     net = Fraction(usage["r"]["2.8.0"]["d"]) - Fraction(usage["r"]["1.8.0"]["d"])
