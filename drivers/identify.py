@@ -129,8 +129,9 @@ async def candidates(interview: Interview, library: Iterable[Profile]) -> tuple[
     """The profiles that may be this meter's, best first; only those that make some sense."""
     profiles = {profile.id: profile for profile in library}
     known = [found for profile in profiles.values() if (found := await recognised(interview, profile, profiles))]
-    if known:
-        return ranked([await sampled(interview, candidate) for candidate in known])
+    if known:  # a variant may be recognised by itself, too
+        once = {(one.profile.id, one.settings.base): one for one in known}
+        return ranked([await sampled(interview, candidate) for candidate in once.values()])
     guesses = [await sampled(interview, Candidate(profile=p)) for p in profiles.values() if not p.relative]
     return ranked(guess for guess in guesses if guess.score > 0)
 

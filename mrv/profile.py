@@ -102,8 +102,8 @@ class Profile(Part, frozen=True, kw_only=True):
     atomic: tuple[tuple[Name, ...], ...] = ()
     #: What an agent reads at every slot, unless told otherwise.
     read: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)]
-    #: `usable`: has an energy register and a golden case. `experimental`: only after someone compared it with the
-    #: display. `documented`: known, but not fit to be read (site.yaml refuses it).
+    #: `usable`: somebody else stated what words of its energy registers mean. `experimental`: only after someone
+    #: compared it with the display. `documented`: known, but not fit to be read (site.yaml refuses it).
     status: Literal["usable", "experimental", "documented"] = "usable"
     ratio: Ratio | None = None
     #: Settings of the meter that scale values, by name.

@@ -155,8 +155,10 @@ class SiteLog:
         quality: Quality = Quality.GOOD,
         late: int = 100,
     ) -> Reading:
-        bound = {one.meter: one.profile for one in self.book.binding.meters} if self.book.binding else {}
-        profile = self.profile(bound.get(meter, "eastron_sdm630"))
+        meters = self.book.binding.meters if self.book.binding else ()
+        bound = next((one for one in meters if one.meter == meter), None)
+        profile = self.profile(bound.profile if bound else "eastron_sdm630")
+        settings = bound.settings if bound else Settings()
         values = struct.unpack(">4H", struct.pack(">2f", kwh, export))
         words = {("i", 72 + offset): word for offset, word in enumerate(values)}
         return Reading(
@@ -165,7 +167,7 @@ class SiteLog:
             config=self.config_number,
             slot=ts if slotted else None,
             quality=quality,
-            registers=codec.registers(profile, codec.decode(profile, Settings(), words)),
+            registers=codec.registers(profile, codec.decode(profile, settings, words)),
             raw=codec.pack(words),
         )
 

@@ -23,6 +23,8 @@ from mrv.profile import MEASURANDS, Profile
 #: `arithmetic`: words put together by hand from the register list, which prove the arithmetic and not the list.
 Origin = Literal["capture", "other_program", "datasheet_example", "silent_capture", "arithmetic"]
 ORIGINS: tuple[Origin, ...] = get_args(Origin)
+#: Somebody else said what the words mean.
+STATED = frozenset(ORIGINS[: ORIGINS.index("silent_capture")])
 FILE = "proofs.json"
 
 
@@ -45,6 +47,13 @@ def origins() -> dict[str, dict[str, Origin]]:
 def proof(profile: Profile) -> Proof:
     """What vouches for `profile`; nothing, for a site's own."""
     return judged(profile, origins().get(profile.id, {}))
+
+
+def stated(profile: Profile) -> bool:
+    """Whether somebody else said what a register of active energy of such a device means: a profile that agents may
+    read without a comparison with the display (`usable`) has that."""
+    known = origins().get(profile.id, {})
+    return any(known.get(name) in STATED for name in profile.counters if name.startswith("active_energy"))
 
 
 def judged(profile: Profile, known: Mapping[str, Origin]) -> Proof:

@@ -6,7 +6,7 @@ SunSpec chain gets the chain too: "SunS", the common model and the end mark, as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from drivers.simulator.registers import Words
@@ -31,20 +31,35 @@ class Identity:
 
 
 def words(profile: Profile, settings: Settings, who: Identity) -> Words:
-    """The registers in which `profile` looks for identity and settings."""
+    """The registers in which `profile` looks for identity and settings, but those that must be asked for alone."""
+    profile = profile.adapted(settings)
     found: Words = {}
-    for item in profile.fingerprint:
-        found.update(_written(profile, settings, item, "0" if item.type in WORDS else ""))
-    for requirement in profile.requires:
-        found.update(_written(profile, settings, requirement.item, requirement.equals[0]))
-    for rule in profile.identify:
-        if isinstance(rule, RegisterIs):
-            found.update(_written(profile, settings, rule.item, _meant(rule.means, who.model)))
-    if profile.serial_number:
-        found.update(_written(profile, settings, profile.serial_number, who.serial))
-    if profile.firmware:
-        found.update(_written(profile, settings, profile.firmware, who.firmware))
+    for item, content in _contents(profile, who):
+        if not item.alone:
+            found.update(_written(profile, settings, item, content))
     return _chain(profile, settings, who) | found if profile.sunspec else found
+
+
+def alone(profile: Profile, settings: Settings, who: Identity) -> dict[tuple[Table, int, int], tuple[int, ...]]:
+    """What a request of just these registers gets, which in a longer one are something else."""
+    profile = profile.adapted(settings)
+    found = {}
+    for item, content in _contents(profile, who):
+        words = _written(profile, settings, item, content) if item.alone else {}
+        if words:
+            (table, first), count = min(words), len(words)
+            found[table, first, count] = tuple(words[table, first + i] for i in range(count))
+    return found
+
+
+def _contents(profile: Profile, who: Identity) -> Iterator[tuple[Item, str]]:
+    yield from ((item, "0" if item.type in WORDS else "") for item in profile.fingerprint)
+    yield from ((requirement.item, requirement.equals[0]) for requirement in profile.requires)
+    yield from ((r.item, _meant(r.means, who.model)) for r in profile.identify if isinstance(r, RegisterIs))
+    if profile.serial_number:
+        yield profile.serial_number, who.serial
+    if profile.firmware:
+        yield profile.firmware, who.firmware
 
 
 def server_id(profile: Profile, who: Identity) -> bytes:
@@ -77,9 +92,9 @@ def _written(profile: Profile, settings: Settings, item: Item, content: str) -> 
     data = _bytes(item, content)
     pairs = [data[i : i + 2] for i in range(0, len(data), 2)]
     number = item.type in WORDS
-    if (item.word_order or (settings.word_order or profile.word_order if number else "big")) == "little":
+    if (item.word_order or (profile.word_order if number else "big")) == "little":
         pairs.reverse()
-    order = item.byte_order or (settings.byte_order or profile.byte_order if number else "big")
+    order = item.byte_order or (profile.byte_order if number else "big")
     return {(span.table, first + i): int.from_bytes(pair, order) for i, pair in enumerate(pairs)}
 
 

@@ -113,8 +113,10 @@ class Face:
     met: Sequence[m.Once]
 
     def read(self, table: Table, address: int, count: int) -> tuple[int, ...]:
+        profile, settings = self.meter.profile(self.t), self.meter.spec.settings
+        alone = identity.alone(profile, settings, self.meter.identity(self.t))
         words = self.meter.words(self.t, self.met)
-        return Image(self.meter.profile(self.t), words).read(table, address, count)
+        return Image(profile.adapted(settings), words, settings.shift, alone).read(table, address, count)
 
     def server_id(self) -> bytes:
         return identity.server_id(self.meter.profile(self.t), self.meter.identity(self.t))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drivers.simulator.frames import ILLEGAL_ADDRESS, ILLEGAL_VALUE, Refusal
 from drivers.simulator.numbers import encoded, largest
@@ -31,9 +31,13 @@ class Image:
     words: Words
     #: What is added to an address of the profile to get the wire's.
     shift: int = 0
+    #: What stands there for a request of exactly these registers (table, address, count), whatever a longer one gets.
+    alone: Mapping[tuple[Table, int, int], tuple[int, ...]] = field(default_factory=dict)
 
     def read(self, table: Table, address: int, count: int) -> tuple[int, ...]:
         """`count` words from wire address `address`. Raises Refusal for what this meter would not answer."""
+        if (table, address, count) in self.alone:
+            return self.alone[table, address, count]
         limits = self.profile.limits
         if not 1 <= count <= limits.registers:
             raise Refusal(ILLEGAL_VALUE)
@@ -44,6 +48,8 @@ class Image:
 
     def _holds(self, table: Table, address: int, count: int) -> bool:
         held = [at for letter, at in self.words if letter == table]
+        whole = (block for block in self.profile.limits.whole if TABLES[block.table] == table)
+        held += [self.shift + end for block in whole for end in (block.first, block.last)]
         if not held or address < min(held) or address + count > max(held) + 1:
             return False
         limits, asked = self.profile.limits, range(address - self.shift, address - self.shift + count)

@@ -10,12 +10,11 @@ import pytest
 from drivers import profiles
 from drivers.meters_page import STATUSES, counted, described, energy, page, proved, serial
 from drivers.profiles import proofs
-from drivers.profiles.proofs import ORIGINS, Proof, judged, proof
+from drivers.profiles.proofs import ORIGINS, Proof, judged, proof, stated
 from mrv.profile import Profile
 
 LIBRARY = profiles.library()
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "meters.md"
-GOLDEN = {meter_cases.load(name).profile for name in meter_cases.names()}
 #: The families whose register maps were gathered; each has at least one profile whose id begins so.
 _NAMES = """
 abb_a43_a44 abb_b21_b23_b24 abb_m1m abb_m2m_dmtme acrel_adl3000 acrel_adl400 acrel_adw300 carlogavazzi_em111_em112
@@ -44,8 +43,8 @@ def test_the_page_names_every_profile_with_all_its_caveats_and_sources() -> None
 def test_a_status_is_true(profile: Profile) -> None:
     if profile.status == "usable":
         assert energy(profile), "usable needs an energy register"
-        assert profile.id in GOLDEN, "usable needs a case"
-        assert proof(profile).energy is not None, "of every energy register that is read"
+        assert proof(profile).energy is not None, "usable needs a case of every energy register that is read"
+        assert stated(profile), "and somebody else who stated what the words of one mean"
     elif profile.status == "experimental":
         assert energy(profile), "nothing can be commissioned without an energy register"
     else:
@@ -80,6 +79,16 @@ def test_a_profile_is_as_strong_as_the_weakest_energy_register_that_is_read() ->
         "capture",
         "arithmetic (at best: silent capture)",
     ]
+
+
+def test_words_that_nobody_explained_make_no_meter_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    sdm630 = LIBRARY["eastron_sdm630"]
+    for origin in ORIGINS:
+        known = {"active_energy_import_l1": origin, "active_power": "capture"}
+        monkeypatch.setattr(proofs, "origins", lambda known=known: {"eastron_sdm630": known})
+        assert stated(sdm630) == (origin in ("capture", "other_program", "datasheet_example"))
+    monkeypatch.setattr(proofs, "origins", dict)
+    assert not stated(sdm630)
 
 
 def test_what_proves_a_meter_is_shown_wherever_it_is_described() -> None:

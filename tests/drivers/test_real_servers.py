@@ -128,7 +128,7 @@ async def test_both_tables_and_the_ends_of_the_address_space(serve) -> None:  # 
     ramp = {
         f"{table}:{first}": "".join(f"{first + i:04x}" for i in range(125)) for table in "hi" for first in (0, 65411)
     }
-    case = Case(what="ramp", sources=(), profile="", raw=ramp)
+    case = Case(what="ramp", sources=(), origin="arithmetic", profile="", raw=ramp)
     bus = TcpBus("127.0.0.1", serve(case), timeout=2000)
     for table in ("h", "i"):
         for first, count in ((0, 125), (65411, 125), (65535, 1), (7, 2)):

@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-import site_log
 from meter_cases import behind_transformers
 from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan, replaced
 
@@ -124,10 +123,9 @@ def test_a_register_that_falls_is_signed_and_flagged() -> None:
 
 def test_a_ratio_scales_the_difference_not_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
     made = behind_transformers(library()["eastron_sdm630"])
-    monkeypatch.setattr(site_log, "library", lambda: library() | {made.id: made})
     monkeypatch.setattr(known, "PROFILES", {made.id: frozenset({leaf.digest(leaf.canonical(made))})})
     settings = Settings(ratio="400/5", max_current=10_000)
-    log = SiteLog(binding=demo_binding(profile=made.id, settings=settings))
+    log = SiteLog(binding=demo_binding(profile=made.id, settings=settings), profiles=(made,))
     log.run(T0, T0 + MINUTE + STEP)
     _, (only,) = log.judged()
     assert only.usages[0].registers["1.8.0"].used == "0.600"
