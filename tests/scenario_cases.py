@@ -12,6 +12,7 @@ turned by hand, so a poll of every slot is there and the counters are to the dig
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -201,7 +202,9 @@ async def _accused(name: str, site: wiring.Site, buses: dict) -> tuple[str, ...]
 
 def _decided(meter: wiring.Meter, readings: list[Reading], until: int) -> tuple[Verdict, ...]:
     """What agent, office and auditor take the steps of its counters for."""
-    walk = Walk(limits(LIBRARY[meter.profile], meter.settings, meter.every), None)
+    # Here a meter is only read, never asked who it is: what it could say for itself is not waited for.
+    bounds = dataclasses.replace(limits(LIBRARY[meter.profile], meter.settings, meter.every), identifiable=False)
+    walk = Walk(bounds, None)
     for reading in (reading for reading in readings if reading.meter == meter.id and reading.slot is not None):
         walk.see(Mark(reading.slot or 0, reading.registers, reading.boot, reading.boottime, reading.clock))
     walk.finish(NEW_YEAR + until * 1000, ended=False)
