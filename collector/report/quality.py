@@ -228,7 +228,7 @@ def _records(frame: Frame, page: Page, material: Material) -> None:
     others = [one for one in material.relevant() if not isinstance(one.record, IntegrityCheck)]
     page.add([Cell(value=frame.inline("other_records"), style="label")])
     if not others:
-        page.add([Cell(value=frame.first("no_records"))])
+        page.add([Cell(value=frame.first("no_records"), style="note")])
         return
     page.add(Cell(value=frame.label(name), style="head") for name in RECORD_COLUMNS)
     for one in others:
@@ -255,7 +255,7 @@ def spoken(one: Entry) -> str:
 def _short(value: object) -> str:
     if isinstance(value, dict):
         return " ".join(f"{name}={_short(below)}" for name, below in value.items())
-    return ", ".join(map(_short, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(_short, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _kept(frame: Frame, material: Material, one: Entry) -> str:
@@ -267,7 +267,7 @@ def _quarantined(frame: Frame, page: Page, material: Material) -> None:
     page.add()
     page.add([Cell(value=frame.inline("quarantined_periods"), style="label")])
     if not material.quarantined:
-        page.add([Cell(value=frame.first("no_quarantine"))])
+        page.add([Cell(value=frame.first("no_quarantine"), style="note")])
         return
     page.add(Cell(value=frame.label(name), style="head") for name in QUARANTINE_COLUMNS)
     for number, one in enumerate(material.quarantined, 1):
@@ -287,7 +287,7 @@ def cross_checks(frame: Frame, material: Material) -> Page:
     page = frame.page(CROSS)
     page.table(CROSS_COLUMNS, frame.languages)
     if not frame.crediting.cross_checks:
-        page.add([Cell(value=frame.first("no_cross_checks"))])
+        page.add([Cell(value=frame.first("no_cross_checks"), style="note")])
     words = {one.record.about: one.record.text for one in material.entries if isinstance(one.record, Explanation)}
     for one in frame.crediting.cross_checks:
         row = len(page.rows) + 1

@@ -104,26 +104,37 @@ def _registers(found: Mapping[str, Decimal]) -> str:
 
 def _flagged(sealed: Sequence[Sealed]) -> Iterator[Event]:
     for flag in ASKED:
-        run: list[Sealed] = []
-        for one in (*(one for one in sealed if flag in one.usage.flags), None):
-            if run and (one is None or one.identity != run[-1].identity or one.usage.start != run[-1].usage.end):
-                yield _event(
-                    run[0].usage.start, run[-1].usage.end, run[0], fault(f"credit.flag_{flag}", run[0].usage.meter)
-                )
-                run = []
-            if one is not None:
-                run.append(one)
+        for run in _runs(one for one in sealed if flag in one.usage.flags):
+            yield _event(
+                run[0].usage.start, run[-1].usage.end, run[0], fault(f"credit.flag_{flag}", run[0].usage.meter)
+            )
 
 
 def _gaps(sealed: Sequence[Sealed]) -> Iterator[Event]:
-    """More than an hour without a reading, told by where the registers stand."""
+    """More than an hour without a reading, told by where the registers stand; a silence of many periods is one."""
+    for run in _runs(one for one in sealed if _gappy(one)):
+        missing = sum((one.usage.gap - one.usage.asleep) * one.bound.every * 1000 for one in run)
+        if missing >= LONG:
+            what = fault("credit.gap", run[0].usage.meter, hours=Fraction(missing, HOUR))
+            yield _event(run[0].usage.start, run[-1].usage.end, run[0], what)
+
+
+def _gappy(one: Sealed) -> bool:
+    usage = one.usage
+    told = usage.opened is not None and usage.closed is not None
+    return told and usage.expected > 0 and usage.gap > usage.asleep
+
+
+def _runs(sealed: Iterable[Sealed]) -> Iterator[list[Sealed]]:
+    """Usages of one meter that follow each other without a hole."""
+    run: list[Sealed] = []
     for one in sealed:
-        usage = one.usage
-        if usage.opened is not None and usage.closed is not None and usage.expected:
-            missing = (usage.gap - usage.asleep) * one.bound.every * 1000
-            if missing >= LONG:
-                hours = Fraction(missing, HOUR)
-                yield _event(usage.start, usage.end, one, fault("credit.gap", usage.meter, hours=hours))
+        if run and (one.identity != run[-1].identity or one.usage.start != run[-1].usage.end):
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run
 
 
 def _changed(sealed: Sequence[Sealed]) -> Iterator[Event]:

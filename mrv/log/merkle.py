@@ -137,10 +137,12 @@ def _joined(
     left: tuple[int, int, bytes], right: tuple[int, int, bytes], wanted: list[int], paths: dict[int, list[bytes]]
 ) -> tuple[int, int, bytes]:
     """Two neighbours as one node; each is the sibling of the wanted leaves in the other."""
-    for one, other in ((left, right), (right, left)):
-        for index in wanted[bisect_left(wanted, one[0]) : bisect_left(wanted, one[0] + one[1])]:
-            paths[index].append(other[2])
-    return left[0], left[1] + right[1], _node(left[2], right[2])
+    start, middle, end = left[0], right[0], right[0] + right[1]
+    for at in range(bisect_left(wanted, start), len(wanted)):
+        if wanted[at] >= end:
+            break
+        paths[wanted[at]].append(right[2] if wanted[at] < middle else left[2])
+    return start, end - start, _node(left[2], right[2])
 
 
 def consistency_proof(size1: int, hashes: Sequence[bytes]) -> tuple[bytes, ...]:

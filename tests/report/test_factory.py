@@ -81,6 +81,11 @@ def test_the_story_is_in_the_report(filled: Filled, tmp_path: Path) -> None:
     assert {"late_calibration", "exchange"} <= kinds
     (lapsed,) = [row for row in made["calibrations"] if row["days_late"]]
     assert (lapsed["point"], lapsed["days_late"]) == ("CH-7", STORY.late)
+    silences = [
+        (row["meter"], row["what"]["params"]["hours"]) for row in made["events"] if "gap" in row["what"]["code"]
+    ]
+    assert ("chiller-5", "6") in silences, "six hours of 24 periods are one event"
+    assert ("chiller-1", "3") in silences, "the outage"
     across = {row["point"]: Fraction(row["across_gaps"]) for row in made["completeness"] if row["year"] == 2026}
     assert across["CH-5"] > across["CH-1"] > 0, "everybody missed the outage, chiller 5 its own silence as well"
 

@@ -76,3 +76,8 @@ def test_numbers_stand_apart_from_the_words_beside_them(tmp_path: Path) -> None:
     assert {cell.number_format for cell in figures if not cell.number_format.endswith("_)")} == {"0"}, "years alone"
     wrapped = [cell for row in book["events"].iter_rows() for cell in row if cell.alignment.wrap_text]
     assert {cell.alignment.indent for cell in wrapped if not cell.font.b} == {1}
+
+
+def test_a_record_is_said_without_signs_of_a_programming_language() -> None:
+    words = [str(cell.value) for _, _, cell in page("QA-QC", crediting()).cells()]
+    assert [text for text in words if "({" in text or ",)" in text or "None" in text] == []
