@@ -10,7 +10,7 @@ import pytest
 import sunspec2.device
 
 from drivers import profiles
-from mrv import codec
+from mrv import codec, register
 from mrv.measurand import Measurand
 from mrv.profile import Guard, Profile
 
@@ -22,7 +22,7 @@ def test_words_decode_to_what_the_source_prints(name: str) -> None:
     case = meter_cases.load(name)
     decoded = codec.decode(LIBRARY[case.profile], case.settings, case.words)
     assert meter_cases.by_name(decoded.values) == case.values
-    absent = {name: why for name, why in meter_cases.by_name(decoded.absent).items() if why != codec.MISSING}
+    absent = {name: why for name, why in meter_cases.by_name(decoded.absent).items() if why != register.MISSING}
     assert absent == case.absent
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrv import codec
+from mrv import codec, register
 from mrv.binding import Settings
 from mrv.errors import BadInput
 from mrv.measurand import Measurand
@@ -106,7 +106,7 @@ def test_the_wiring_turns_the_devices_word_order_and_no_values_own() -> None:
 
 def test_a_base_moves_all_addresses() -> None:
     assert decode(profile(), 0, 7, settings=Settings(base=40000), at=40010) == 7
-    assert decode(profile(), 0, 7, settings=Settings(base=40000)) == codec.MISSING
+    assert decode(profile(), 0, 7, settings=Settings(base=40000)) == register.MISSING
 
 
 def test_the_table_of_the_value_outranks_the_devices() -> None:
@@ -118,7 +118,7 @@ def test_float32_is_its_exact_value_rounded_once(bits: int, decimals: int, scale
     found = decode(profile(type="float32", decimals=decimals, scale=Decimal(scale)), bits >> 16, bits & 0xFFFF)
     exponent, mantissa = bits >> 23 & 0xFF, bits & 0x7FFFFF
     if exponent == 0xFF:
-        assert found == (codec.NAN if mantissa else codec.INFINITE)
+        assert found == (register.NAN if mantissa else register.INFINITE)
         return
     magnitude = Fraction(mantissa | (0x800000 if exponent else 0)) * Fraction(2) ** (max(exponent, 1) - 150)
     exact = magnitude * (-1 if bits >> 31 else 1) * Fraction(scale)
@@ -184,10 +184,10 @@ def scaled(kind: str = "uint32") -> Profile:
         (3, Decimal("1234567.000")),
         (0xFFFF, Decimal("123.457")),  # 10^-1: rounded once, to the profile's decimals
         (10, Decimal("12345670000000.000")),
-        (11, codec.SCALE),
-        (0xFFF5, codec.SCALE),  # -11
-        (0x8000, codec.SCALE),  # not implemented
-        (None, codec.MISSING),
+        (11, register.SCALE),
+        (0xFFF5, register.SCALE),  # -11
+        (0x8000, register.SCALE),  # not implemented
+        (None, register.MISSING),
     ],
 )
 def test_power_of_ten_registers(power: int | None, found: Decimal | str) -> None:
@@ -202,25 +202,25 @@ def test_power_of_ten_registers(power: int | None, found: Decimal | str) -> None
 def test_sentinels_of_the_device_and_of_the_value(kind: str) -> None:
     pattern = "0x" + "00BC" * WORDS[kind]
     words = [0x00BC] * WORDS[kind]
-    assert decode(profile(type=kind, sentinels_by_type={kind: (pattern,)}), *words) == codec.SENTINEL
-    assert decode(profile(type=kind, sentinels=(pattern,)), *words) == codec.SENTINEL
+    assert decode(profile(type=kind, sentinels_by_type={kind: (pattern,)}), *words) == register.SENTINEL
+    assert decode(profile(type=kind, sentinels=(pattern,)), *words) == register.SENTINEL
     assert isinstance(decode(profile(type=kind, sentinels=("0x" + "00BD" * WORDS[kind],)), *words), Decimal)
 
 
 def test_sentinels_are_written_in_reading_order_whatever_the_wire_order() -> None:
     """Carlo Gavazzi: overflow 0x7FFFFFFF arrives as FFFF 7FFF."""
     made = profile(type="int32", word_order="little", sentinels_by_type={"int32": ("0x7FFFFFFF",)})
-    assert decode(made, 0xFFFF, 0x7FFF) == codec.SENTINEL
+    assert decode(made, 0xFFFF, 0x7FFF) == register.SENTINEL
 
 
 @pytest.mark.parametrize("quiet", [0x7FC00000, 0x7F800001, 0xFFC00000, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_every_nan_is_absent(quiet: int) -> None:
-    assert decode(profile(type="float32"), quiet >> 16, quiet & 0xFFFF) == codec.NAN
+    assert decode(profile(type="float32"), quiet >> 16, quiet & 0xFFFF) == register.NAN
 
 
 @pytest.mark.parametrize("bits", [0x7F800000, 0xFF800000])
 def test_infinity_is_absent(bits: int) -> None:
-    assert decode(profile(type="float32"), bits >> 16, bits & 0xFFFF) == codec.INFINITE
+    assert decode(profile(type="float32"), bits >> 16, bits & 0xFFFF) == register.INFINITE
 
 
 def test_a_guard_refuses_everything_unless_it_stands_there() -> None:
@@ -230,7 +230,7 @@ def test_a_guard_refuses_everything_unless_it_stands_there() -> None:
     assert codec.decode(made, PLAIN, {**good, ("h", 0): 0x68}).values == {ENERGY: 5}
     for other in ({**good, ("h", 0): 0x66}, {**good, ("i", 0): 0x67}, good):
         found = codec.decode(made, PLAIN, other)  # type: ignore[arg-type]
-        assert (found.values, found.absent) == ({}, {ENERGY: codec.GUARD})
+        assert (found.values, found.absent) == ({}, {ENERGY: register.GUARD})
 
 
 def test_a_value_nobody_asked_for_is_not_missed() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mrv import codec
+from mrv import codec, register
 from mrv.binding import Settings
 from mrv.measurand import MEASURANDS, Measurand
 from mrv.profile import Factor, Profile, Ratio, ScaleRegister, Sign, Step, Term, Value
@@ -83,21 +83,21 @@ def test_two_tariffs_make_the_total() -> None:
     """1,000,000 Wh and 500,000.5 Wh: 0x412E848000000000 and 0x411E848200000000."""
     words = {801: 0x412E, 802: 0x8480, 803: 0, 804: 0, 805: 0x411E, 806: 0x8482, 807: 0, 808: 0}
     assert single(TARIFFS, words) == Decimal("1500.000")  # 1500.0005 to the even watt-hour
-    assert single(TARIFFS, words | {805: 0x7FF8}) == codec.NAN
-    assert single(TARIFFS, {at: word for at, word in words.items() if at != 808}) == codec.MISSING
+    assert single(TARIFFS, words | {805: 0x7FF8}) == register.NAN
+    assert single(TARIFFS, {at: word for at, word in words.items() if at != 808}) == register.MISSING
 
 
 def test_watt_hours_and_megawatt_hours() -> None:
     """Legrand/IME: 123,456 Wh (0x0001E240) beside 789 MWh (0x00000315)."""
     assert single(WH_AND_MWH, {0: 1, 1: 0xE240, 2: 0, 3: 0x315}) == Decimal("789123.456")
-    assert single(WH_AND_MWH, {0: 0x000F, 1: 0x4240, 2: 0, 3: 0x315}) == codec.RANGE  # 1,000,000 Wh would be a MWh
+    assert single(WH_AND_MWH, {0: 0x000F, 1: 0x4240, 2: 0, 3: 0x315}) == register.RANGE  # 1,000,000 Wh would be a MWh
 
 
 def test_groups_of_three_decimal_digits() -> None:
     """Mitsubishi FAQ 22184: low three digits 456 and high three digits 123 are 123456, never 123 x 65536 + 456."""
     assert single(DIGITS, {1280: 456, 1281: 123}) == Decimal("12345.6")
-    assert single(DIGITS, {1280: 1000, 1281: 0}) == codec.RANGE
-    assert single(DIGITS, {1280: 0, 1281: 1000}) == codec.RANGE
+    assert single(DIGITS, {1280: 1000, 1281: 0}) == register.RANGE
+    assert single(DIGITS, {1280: 0, 1281: 1000}) == register.RANGE
 
 
 def test_a_magnitude_and_its_sign() -> None:
@@ -106,8 +106,8 @@ def test_a_magnitude_and_its_sign() -> None:
     words = {0: 0, 1: 1500}
     assert single(value, words | {9: 0}) == 1500
     assert single(value, words | {9: 1}) == -1500
-    assert single(value, words | {9: 2}) == codec.SIGN
-    assert single(value, words) == codec.MISSING
+    assert single(value, words | {9: 2}) == register.SIGN
+    assert single(value, words) == register.MISSING
 
 
 def test_a_four_quadrant_power_factor_unfolds() -> None:
@@ -128,7 +128,7 @@ def test_a_negative_scale_turns_the_direction() -> None:
 def test_a_sentinel_with_digits_that_may_be_anything() -> None:
     """EM24: 0x7FFF in the high word is overflow, whatever the low word says."""
     value = Value(at=0, type="int32", decimals=1, word_order="little", sentinels=("0x7FFFxxxx",))
-    assert single(value, {0: 0x1234, 1: 0x7FFF}) == codec.SENTINEL
+    assert single(value, {0: 0x1234, 1: 0x7FFF}) == register.SENTINEL
     assert single(value, {0: 0x7FFF, 1: 0x0001}) == 0x17FFF
 
 
@@ -141,14 +141,14 @@ def test_a_sentinel_with_digits_that_may_be_anything() -> None:
         ("multiply", 25, Decimal("25.0")),
         ("divide", 4, Decimal("2.5")),
         ("power_of_ten", 1, Decimal("100.0")),
-        ("multiply", 0, codec.SCALE),
-        ("divide", 0, codec.SCALE),
+        ("multiply", 0, register.SCALE),
+        ("divide", 0, register.SCALE),
     ],
 )
 def test_a_scale_register(kind: Any, content: int, found: Any) -> None:
     scale = Decimal(1) if kind != "multiply" else Decimal("0.1")
-    register = ScaleRegister(at=4, type="uint16", kind=kind, scale=scale)
-    assert single(Value(at=0, type="uint32", decimals=1, scale_register=register), {0: 0, 1: 10, 4: content}) == found
+    scaling = ScaleRegister(at=4, type="uint16", kind=kind, scale=scale)
+    assert single(Value(at=0, type="uint32", decimals=1, scale_register=scaling), {0: 0, 1: 10, 4: content}) == found
 
 
 UNIT = Factor(
@@ -180,7 +180,7 @@ def test_a_factor_that_was_not_read_is_missed() -> None:
     made = profile(
         {"active_power": Value(at=0, type="uint32", decimals=2, scaled_by=("unit",))}, factors={"unit": UNIT, "vt": VT}
     )
-    assert decoded(made, {0: 0, 1: 1234, 40: 80})["active_power"] == codec.MISSING
+    assert decoded(made, {0: 0, 1: 1234, 40: 80})["active_power"] == register.MISSING
 
 
 @pytest.mark.parametrize(
@@ -238,14 +238,14 @@ def test_the_ratio_registers_are_evidence() -> None:
 @pytest.mark.parametrize("change", [{6: 0}, {7: 0}])
 def test_a_ratio_of_nought_leaves_no_reading(change: dict[int, int]) -> None:
     found = decoded(READ, WORDS | change)
-    assert found["active_energy_import"] == codec.RATIO
+    assert found["active_energy_import"] == register.RATIO
     assert codec.ratio(READ, PLAIN, {("h", at): word for at, word in (WORDS | change).items()}) is None
     assert found["frequency"] == Decimal("50.00")
 
 
 def test_counts_without_the_ratio_that_was_valid_then_are_no_reading() -> None:
     words = {at: word for at, word in WORDS.items() if at != 6}
-    assert decoded(READ, words)["active_energy_import"] == codec.MISSING
+    assert decoded(READ, words)["active_energy_import"] == register.MISSING
     assert codec.ratio(READ, PLAIN, {("h", at): word for at, word in words.items()}) is None
 
 
@@ -253,7 +253,7 @@ def test_a_second_source_of_ratio_is_no_ratio() -> None:
     twice = Settings(ratio="400/5")
     words: Any = {("h", at): word for at, word in WORDS.items()}
     assert codec.ratio(READ, twice, words) is None
-    assert decoded(READ, WORDS, twice)["active_energy_import"] == codec.RATIO
+    assert decoded(READ, WORDS, twice)["active_energy_import"] == register.RATIO
     primary = profile({"active_energy_import": Value(at=0, type="uint32", decimals=1)}, ratio=Ratio(source="meter"))
     assert codec.ratio(primary, PLAIN, words) == 1
     assert codec.ratio(primary, twice, words) is None
