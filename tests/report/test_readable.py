@@ -27,16 +27,19 @@ def rows(page: Page) -> list[list[object]]:
 
 
 def test_a_vintage_of_several_segments_has_one_row_for_a_point() -> None:
-    later = replace(COMPLETE, expected=1000, read=900, gap=100, energy=Fraction(7), across_gaps=Fraction("0.5"))
+    later = replace(
+        COMPLETE, expected=1000, read=700, gap=300, asleep=200, energy=Fraction(7), across_gaps=Fraction("0.5")
+    )
     other = replace(COMPLETE, point="PV-2")
     next_year = replace(COMPLETE, year=2027)
     made = crediting(completeness=(COMPLETE, other, later, next_year))
     found = rows(page("completeness", made))
     assert [row[:2] for row in found] == [[2026, "PV-AC"], [2026, "PV-2"], [2027, "PV-AC"]]
     whole = found[0]
-    assert whole[3:6] == [COMPLETE.expected + 1000, COMPLETE.read + 900, COMPLETE.gap + 100]
-    assert whole[6] == Fraction(COMPLETE.read + 900, COMPLETE.expected + 1000)
-    assert whole[8:10] == [COMPLETE.energy + 7, COMPLETE.across_gaps + Fraction("0.5")]
+    assert whole[3:6] == [COMPLETE.expected + 1000, COMPLETE.read + 700, COMPLETE.gap + 300]
+    assert whole[6] == 200, "slots asleep"
+    assert whole[7] == Fraction(COMPLETE.read + 700, COMPLETE.expected + 1000 - 200)
+    assert whole[9:11] == [COMPLETE.energy + 7, COMPLETE.across_gaps + Fraction("0.5")]
 
 
 def test_a_late_calibration_costs_its_own_point_alone() -> None:
