@@ -11,7 +11,7 @@ from inspect import getdoc
 import msgspec
 from msgspec import inspect as shape
 
-from mrv.records import Record
+from mrv.record_parts import Record
 from mrv.wanted import wanted
 
 #: Fields a correction needs, after all others.
@@ -35,6 +35,9 @@ _HINTS = {
     "corrects": "digest of the record this one replaces",
     "withdraws": "digest of the record that should not be there",
     "month": "2026-03",
+    "profile": "id of the profile, as in the wiring",
+    "wrong": "digest the readings were made under",
+    "right": "digest of the text that is right, approved: mrv-collector profiles list",
 }
 
 

@@ -2,7 +2,8 @@
 
 An approval is a line of the change log and of the site's journal, which only grow; it carries the text, so that the
 office and every auditor later know what was approved. The text is canonical JSON and its digest is of its name too: the
-same name with another text is another digest, and nobody's until it is approved.
+same name with another text is another digest, and nobody's until it is approved. A released text of a profile is let in
+unchanged: whoever decodes again by it (mrv.redecode) takes it from the journal.
 """
 
 from __future__ import annotations
@@ -82,8 +83,9 @@ def _approval(request: OwnRequest, registry: Registry) -> Change | None:
     kind, found = KINDS[request.what], _decoded(request)
     body, name = leaf.canonical(found), kind.name(found)
     digest = leaf.digest(body)
+    released = request.what == "profile" and known.profile(name, digest)
     others = [other for key, other in approved(request.what, registry).items() if key != digest]
-    if name in kind.released() or kind.state(found) in map(kind.state, others):
+    if (name in kind.released() and not released) or kind.state(found) in map(kind.state, others):
         raise Refused(fault(f"collector.{request.what}_taken", kind.state(found)))
     if digest in registry.own(request.what, request.site):
         return None

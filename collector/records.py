@@ -17,12 +17,12 @@ from collector import journal
 from collector.archive import Archive
 from collector.registry import Registry
 from link.writer import Transactions
-from mrv import period, strict
+from mrv import period, redecode, strict
 from mrv.errors import BadInput, Fault, fault, raise_all
 from mrv.exchange import SITE_ID
-from mrv.journal import Entry
+from mrv.journal import Entry, standing
 from mrv.plan import MonitoringPlan
-from mrv.records import AnyRecord, IntegrityCheck, Invoice, digest, kind
+from mrv.records import AnyRecord, DecoderFix, IntegrityCheck, Invoice, digest, kind
 
 #: Days after a month's end by which its check is to be signed. The rule is monthly; the grace is ours, provisional.
 GRACE = timedelta(days=10)
@@ -43,8 +43,18 @@ def record(request: RecordRequest, registry: Registry, database: Transactions, a
         raise BadInput(fault("collector.unknown_site", request.site, epoch="", known=known))
     plans = _plans(registry, request.site)
     raise_all(found for one in request.records for found in _faults(one, request.site, plans))
+    raise_all(_unfollowed(request, database, at))
     journal.enter(database, request.site, request.records, at=at, by=request.who).result()
     return tuple(map(digest, request.records))
+
+
+def _unfollowed(request: RecordRequest, database: Transactions, at: int) -> tuple[Fault, ...]:
+    """Why decoder fixes could not be followed if `request` were entered."""
+    if not any(isinstance(one, DecoderFix) for one in request.records):
+        return ()
+    held = journal.held(database, request.site)
+    made = (Entry(record=one, digest=digest(one), number=held.size, at=at, by=request.who) for one in request.records)
+    return redecode.fixes(standing((*held.entries, *made)), held.changes)[1]
 
 
 def _plans(registry: Registry, site: str) -> tuple[MonitoringPlan, ...]:
@@ -84,9 +94,9 @@ def overdue(database: Transactions, registry: Registry, archive: Archive, site: 
     return (fault("collector.check_overdue", site, months=", ".join(months)),) if months else ()
 
 
-def unsigned(standing: Iterable[Entry], first: int, now: int, zone: str) -> tuple[str, ...]:
+def unsigned(held: Iterable[Entry], first: int, now: int, zone: str) -> tuple[str, ...]:
     """The local months since the UTC ms `first` that ended more than GRACE before `now` and have no signed check."""
-    signed = {one.record.month for one in standing if isinstance(one.record, IntegrityCheck)}
+    signed = {one.record.month for one in held if isinstance(one.record, IntegrityCheck)}
     tz = period.zone(zone)
     month = period.instant(first).astimezone(tz).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     limit, late = period.instant(now) - GRACE, []

@@ -7,6 +7,7 @@ wrongly becomes a finding, never an exception, and no number is trusted that can
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 
 from mrv import codec, events, identity, known, period
@@ -26,15 +27,32 @@ from mrv.usage import Chain, Seen
 CLOCK_TOLERANCE = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Instead:
+    """The profile to decode with in the place of another, what was read for slots from `since` (UTC ms) on."""
+
+    profile: Profile
+    since: int = 0
+
+
 class Account:
     """Chains of one log, fed by its leaves; `verify` decodes every reading again from its raw words.
 
     `approved` are the digests of profiles of the site's own that may be decoded with beside the released ones.
+    `instead` are profiles that turned out wrong, by digest, and what is decoded with in their place, whatever the
+    leaves say of themselves (mrv.redecode): for an account that does not verify.
     """
 
-    def __init__(self, *, verify: bool, approved: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        *,
+        verify: bool,
+        approved: frozenset[str] = frozenset(),
+        instead: Mapping[str, Instead] | None = None,
+    ) -> None:
         self.verify = verify
         self.approved = approved
+        self.instead = instead or {}
         #: True while leaves of an already judged log are replayed: they may start anywhere.
         self.replaying = False
         self.content = Content()
@@ -126,7 +144,7 @@ class Account:
             for reason in identity.SITE_MAY_ACCEPT:
                 chain.lift(reason, at)
             return
-        now = self._said(chain, fact)
+        now = self._said(chain, fact, at)
         chain.identified = max(chain.identified, at)
         reasons = list(identity.changed(chain.identity, now, chain.bound.serial))
         # While the clock is unknown the site cannot tell what came before: it may call a change by the other name.
@@ -140,11 +158,11 @@ class Account:
             chain.confirmed = max(chain.confirmed, at)
         chain.identity |= now
 
-    def _said(self, chain: Chain, fact: MeterEvent) -> dict[str, str]:
+    def _said(self, chain: Chain, fact: MeterEvent, at: int) -> dict[str, str]:
         """Who the meter says it is: by the words in the leaf, where its profile tells how to read them."""
         told = identity.parts(fact.details)
-        profile = self.profile(chain.bound.profile, chain.profile)
-        if not self.verify or profile is None or fact.raw is None:
+        profile = self._reader(chain, at)
+        if not (self.verify or self._put(chain, at)) or profile is None or fact.raw is None:
             return told
         try:
             found = identity.said(profile, chain.bound.settings, codec.unpack(fact.raw))
@@ -252,6 +270,8 @@ class Account:
         A judge decodes with no other than a released or an approved one: else it is the site's own idea of its meter
         (mrv.audit).
         """
+        if digest in self.instead:
+            return self.instead[digest].profile
         found = self.content.profile(digest)
         return found if not self.verify or known.trusted(name, digest, found, self.approved) else None
 
@@ -267,16 +287,26 @@ class Account:
             if shortfall(profile, chain.profile, chain.bound.settings, made[-1] if made else None):
                 yield chain.bound.meter, profile.id
 
-    def _see(self, chain: Chain, slot: int, fact: Reading, clock: ClockState) -> None:
-        believed = fact.quality is Quality.GOOD and (not self.verify or self._redecodes(chain, fact))
-        ratio, told = self._ratio(chain, fact)
-        # Counts whose ratio cannot be told are no energy: the reading is kept, and not counted.
-        registers = fact.registers if believed and told else None
-        chain.seen[slot] = Seen(registers, clock, fact.boot, fact.boottime, ratio)
+    def _put(self, chain: Chain, at: int) -> bool:
+        """Whether `chain` is decoded at `at` with another profile than the log says."""
+        found = self.instead.get(chain.profile)
+        return found is not None and at >= found.since
 
-    def _ratio(self, chain: Chain, fact: Reading) -> tuple[Fraction | None, bool]:
+    def _reader(self, chain: Chain, at: int) -> Profile | None:
+        """The profile that `chain` is decoded with at `at`."""
+        if chain.profile in self.instead and not self._put(chain, at):
+            return self.content.profile(chain.profile)
+        return self.profile(chain.bound.profile, chain.profile)
+
+    def _see(self, chain: Chain, slot: int, fact: Reading, clock: ClockState) -> None:
+        registers = self._registers(chain, slot, fact) if fact.quality is Quality.GOOD else None
+        ratio, told = self._ratio(chain, slot, fact)
+        # Counts whose ratio cannot be told are no energy: the reading is kept, and not counted.
+        chain.seen[slot] = Seen(registers if told else None, clock, fact.boot, fact.boottime, ratio)
+
+    def _ratio(self, chain: Chain, slot: int, fact: Reading) -> tuple[Fraction | None, bool]:
         """The ratio in the same words, where the meter says it (None: it is a constant), and whether it can be told."""
-        profile = self.profile(chain.bound.profile, chain.profile)
+        profile = self._reader(chain, slot)
         if profile is None or profile.ratio is None or profile.ratio.source != "register":
             return None, True
         try:
@@ -292,20 +322,25 @@ class Account:
             chain.decoder = codec.Decoder(profile, chain.bound.settings, counters=True) if profile else None
         return chain.decoder
 
-    def _redecodes(self, chain: Chain, fact: Reading) -> bool:
-        """Whether the profile in the log reads from the raw words what the site says it read."""
+    def _registers(self, chain: Chain, slot: int, fact: Reading) -> dict[str, str] | None:
+        """What a good reading is believed to say; a judge believes what the profile in the log reads from its words."""
+        put = self._put(chain, slot)
+        if not (self.verify or put):
+            return fact.registers
         decoder = self._decoder(chain)
         if decoder is None:
-            return False
+            return None
         try:
             registers = codec.registers(decoder.profile, decoder.decode(codec.unpack(fact.raw)))
         except BadInput as error:
             self.note(error.faults)
-            return False
+            return None
+        if put:
+            return registers or None
         if registers != fact.registers:
             self.complain("registers_differ", fact.meter, site=listed(fact.registers), recomputed=listed(registers))
-            return False
-        return True
+            return None
+        return registers
 
     # -- configurations ---------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mrv import events, leaf, period, profile_fit
-from mrv.account import Account
+from mrv.account import Account, Instead
 from mrv.binding import Binding
 from mrv.content import Content
 from mrv.difference import differing
@@ -75,14 +75,21 @@ class Judgement:
 class Book:
     """The running account of one log; with `verify` every reading is decoded again from its raw words.
 
-    `approved` are the digests of the profiles of its own that the office approved for the site.
+    `approved` are the digests of the profiles of its own that the office approved for the site. What is decoded with
+    another profile `instead` of one in the log, by digest, is counted by that, and not what the site counted.
     """
 
     #: Kinds that must be replayed from the start of the log when a Book is rebuilt (mrv.restore).
     LANDMARKS = frozenset({"genesis", "config", "blob", "boot", "clock", "meter", "usage", "summary"})
 
-    def __init__(self, *, verify: bool = True, approved: frozenset[str] = frozenset()) -> None:
-        self._account = Account(verify=verify, approved=approved)
+    def __init__(
+        self,
+        *,
+        verify: bool = True,
+        approved: frozenset[str] = frozenset(),
+        instead: Mapping[str, Instead] | None = None,
+    ) -> None:
+        self._account = Account(verify=verify, approved=approved, instead=instead)
         self.genesis: Genesis | None = None
         self.seq = -1
         self._usages: list[bytes] = []

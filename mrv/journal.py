@@ -15,7 +15,8 @@ import msgspec
 
 from mrv import leaf, strict
 from mrv.errors import BadInput, Fault, fault
-from mrv.records import KINDS, AnyRecord, Part, Withdrawal, digest, kind, papers_of
+from mrv.record_parts import Part
+from mrv.records import KINDS, AnyRecord, Withdrawal, digest, kind, papers_of
 
 #: Longest line, in bytes.
 MAX_LINE = 64 * 1024

@@ -11,51 +11,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
 import msgspec
 
 from mrv import leaf, strict
-from mrv.binding import METER_ID, POINT_ID
-from mrv.errors import BadInput
-from mrv.exchange import SITE_ID
-from mrv.methodology import units
 from mrv.number import in_bounds
-from mrv.profile import MEASURANDS
+from mrv.profile import ProfileId
+from mrv.record_parts import (
+    Digest,
+    Instant,
+    MeterId,
+    Part,
+    PointId,
+    Record,
+    Text,
+    Word,
+    amount,
+    both_sides,
+    correction,
+    register,
+    registers,
+    span,
+)
 from mrv.strict import Complaint
 
-SHA256 = "^[0-9a-f]{64}$"
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-
-Digest = Annotated[str, msgspec.Meta(pattern=SHA256)]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-Site = Annotated[str, msgspec.Meta(pattern=SITE_ID)]
-PointId = Annotated[str, msgspec.Meta(pattern=POINT_ID)]
-MeterId = Annotated[str, msgspec.Meta(pattern=METER_ID)]
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A piece of a record."""
-
-
-class Record(Part, frozen=True, kw_only=True, tag_field="kind"):
-    """What every record says: for which site, and which person answers for it (`who`, a name as on the paper).
-
-    `corrects` is the digest of the earlier record of the same kind that this one replaces; it needs `why`.
-    """
-
-    site: Site
-    who: Word
-    note: Text | None = None
-    corrects: Digest | None = None
-    why: Text | None = None
-
-    def check(self) -> Iterator[Complaint]:
-        yield from _correction(self)
 
 
 class Document(Record, frozen=True, kw_only=True, tag="document"):
@@ -87,8 +70,8 @@ class Invoice(Record, frozen=True, kw_only=True, tag="invoice"):
     document: Digest
 
     def check(self) -> Iterator[Complaint]:
-        yield from (*_correction(self), *_span(self.start, self.end), *_amount(self.value, self.unit))
-        yield from _register(("register",), self.register)
+        yield from (*correction(self), *span(self.start, self.end), *amount(self.value, self.unit))
+        yield from register(("register",), self.register)
 
 
 class Manual(Record, frozen=True, kw_only=True, tag="manual"):
@@ -106,7 +89,7 @@ class Manual(Record, frozen=True, kw_only=True, tag="manual"):
     document: Digest
 
     def check(self) -> Iterator[Complaint]:
-        yield from (*_correction(self), *_span(self.start, self.end), *_amount(self.value, self.unit))
+        yield from (*correction(self), *span(self.start, self.end), *amount(self.value, self.unit))
 
 
 class CheckedLog(Part, frozen=True, kw_only=True):
@@ -131,7 +114,7 @@ class IntegrityCheck(Record, frozen=True, kw_only=True, tag="integrity_check"):
     document: Digest | None = None
 
     def check(self) -> Iterator[Complaint]:
-        yield from _correction(self)
+        yield from correction(self)
         if not _MONTH.fullmatch(self.month):
             yield (("month",), "records.month", {"found": self.month})
         elif f"{self.done:%Y-%m}" < self.month:
@@ -157,7 +140,7 @@ class Installed(Part, frozen=True, kw_only=True):
     photo: Digest | None = None
 
     def check(self) -> Iterator[Complaint]:
-        yield from _registers(self.registers)
+        yield from registers(self.registers)
 
 
 class Deviation(Part, frozen=True, kw_only=True):
@@ -173,7 +156,7 @@ class Deviation(Part, frozen=True, kw_only=True):
         if not in_bounds(self.error) or abs(self.error) >= 100:
             yield (("error",), "records.deviation", {"found": self.error})
         if self.register is not None:
-            yield from _register(("register",), self.register)
+            yield from register(("register",), self.register)
 
 
 class Exchange(Record, frozen=True, kw_only=True, tag="exchange"):
@@ -190,12 +173,12 @@ class Exchange(Record, frozen=True, kw_only=True, tag="exchange"):
     document: Digest
 
     def check(self) -> Iterator[Complaint]:
-        yield from _correction(self)
+        yield from correction(self)
         if self.installed.at < self.removed.at:
             yield (("installed", "at"), "records.exchange_backwards", {"removed": self.removed.at})
         if self.removed.serial == self.installed.serial:
             yield (("installed", "serial"), "records.exchange_same_serial", {"serial": self.removed.serial})
-        yield from _both_sides(self.removed.registers, self.installed.registers)
+        yield from both_sides(self.removed.registers, self.installed.registers)
 
 
 class Stood(Part, frozen=True, kw_only=True):
@@ -205,7 +188,7 @@ class Stood(Part, frozen=True, kw_only=True):
     registers: Annotated[dict[str, Decimal], msgspec.Meta(min_length=1)]
 
     def check(self) -> Iterator[Complaint]:
-        yield from _registers(self.registers)
+        yield from registers(self.registers)
 
 
 class Hold(Record, frozen=True, kw_only=True, tag="hold"):
@@ -225,11 +208,31 @@ class Hold(Record, frozen=True, kw_only=True, tag="hold"):
     document: Digest
 
     def check(self) -> Iterator[Complaint]:
-        yield from (*_correction(self), *_span(self.before.at, self.after.at, ("after", "at")))
-        yield from _both_sides(self.before.registers, self.after.registers)
+        yield from (*correction(self), *span(self.before.at, self.after.at, ("after", "at")))
+        yield from both_sides(self.before.registers, self.after.registers)
         for name in sorted(self.before.registers.keys() & self.after.registers.keys()):
             if self.decision == "energy" and self.after.registers[name] < self.before.registers[name]:
                 yield (("after", "registers", name), "records.hold_backwards", {"register": name})
+
+
+class DecoderFix(Record, frozen=True, kw_only=True, tag="decoder_fix"):
+    """A profile decoded wrongly: what was read with it is decoded again, from the raw words, for crediting.
+
+    `wrong` and `right` are the digests of two texts of one profile; the right one was approved for the site. What was
+    read from `since` on is meant; without it all that was read with the wrong text.
+    """
+
+    profile: ProfileId
+    wrong: Digest
+    right: Digest
+    since: Instant | None = None
+    reason: Text
+    document: Digest
+
+    def check(self) -> Iterator[Complaint]:
+        yield from correction(self)
+        if self.wrong == self.right:
+            yield (("right",), "records.fix_same", {"digest": self.wrong[:16]})
 
 
 class SpotReading(Record, frozen=True, kw_only=True, tag="spot_reading"):
@@ -245,7 +248,7 @@ class SpotReading(Record, frozen=True, kw_only=True, tag="spot_reading"):
     photo: Digest | None = None
 
     def check(self) -> Iterator[Complaint]:
-        yield from (*_correction(self), *_registers(self.registers))
+        yield from (*correction(self), *registers(self.registers))
 
 
 class Certificate(Record, frozen=True, kw_only=True, tag="certificate"):
@@ -265,7 +268,7 @@ class Certificate(Record, frozen=True, kw_only=True, tag="certificate"):
     document: Digest
 
     def check(self) -> Iterator[Complaint]:
-        yield from _correction(self)
+        yield from correction(self)
         if self.due is not None and self.due <= self.done:
             yield (("due",), "records.due_before_done", {"done": self.done})
 
@@ -283,9 +286,9 @@ class Implementation(Record, frozen=True, kw_only=True, tag="implementation"):
     document: Digest | None = None
 
     def check(self) -> Iterator[Complaint]:
-        yield from _correction(self)
+        yield from correction(self)
         if self.end is not None:
-            yield from _span(self.start, self.end)
+            yield from span(self.start, self.end)
 
 
 class Explanation(Record, frozen=True, kw_only=True, tag="explanation"):
@@ -310,6 +313,7 @@ AnyRecord = (
     | IntegrityCheck
     | Exchange
     | Hold
+    | DecoderFix
     | SpotReading
     | Certificate
     | Implementation
@@ -344,40 +348,3 @@ def _papers(plain: object) -> Iterator[str]:
         if name in ("document", "photo", "sha256"):
             yield below
         yield from _papers(below)
-
-
-def _correction(record: Record) -> Iterator[Complaint]:
-    if record.corrects is not None and record.why is None:
-        yield (("why",), "records.why_missing", {})
-
-
-def _span(start: datetime, end: datetime, path: strict.Path = ("end",)) -> Iterator[Complaint]:
-    if end <= start:
-        yield (path, "records.span_backwards", {"start": start.isoformat()})
-
-
-def _both_sides(one: dict[str, Decimal], other: dict[str, Decimal]) -> Iterator[Complaint]:
-    for name in sorted(one.keys() ^ other.keys()):
-        yield ((), "records.one_sided", {"register": name})
-
-
-def _amount(value: Decimal, unit: str) -> Iterator[Complaint]:
-    if not in_bounds(value):
-        yield (("value",), "records.number_too_long", {"found": value})
-    try:
-        units.unit(unit)
-    except BadInput as error:
-        yield from strict.passed_on(("unit",), error)
-
-
-def _registers(found: dict[str, Decimal]) -> Iterator[Complaint]:
-    for name, value in found.items():
-        yield from _register(("registers", name), name)
-        if not in_bounds(value) or value < 0:
-            yield (("registers", name), "records.number_too_long", {"found": value})
-
-
-def _register(path: strict.Path, name: str) -> Iterator[Complaint]:
-    known = [known for known, measurand in MEASURANDS.items() if measurand.cumulative]
-    if name not in known:
-        yield (path, "plan.register_unknown", {"register": name, "known": ", ".join(known)})

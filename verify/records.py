@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mrv import journal, leaf
+from mrv import journal, leaf, redecode
 from mrv.errors import Fault, fault
 from mrv.journal import Journal
 from mrv.manifest import Manifest
@@ -39,6 +39,7 @@ def judged(exported: Exported, site: str, known_heads: Sequence[str]) -> Papers:
     kept = exported.papers(sorted(found.papers))
     says = exported.manifest
     findings = [*found.findings, *_head(says, found), *_approvals(says, found)]
+    findings += redecode.fixes(found.standing, found.changes)[1]
     if known_heads and not set(known_heads) & {leaf.digest(line) for line in lines}:
         findings.append(fault("verify.journal_rewritten", says.origin, head=", ".join(known_heads)))
     return Papers(journal=found, named=len(found.papers), kept=kept, findings=tuple(findings))

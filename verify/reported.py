@@ -15,16 +15,17 @@ from typing import Any
 
 import msgspec
 
-from mrv import journal, leaf
+from mrv import journal, leaf, redecode
 from mrv.book import Judgement
 from mrv.crediting.engine import credit
 from mrv.crediting.result import Crediting, canonical
-from mrv.crediting.sealed import Evidence, Sealed
-from mrv.errors import BadInput, Fault, fault
+from mrv.crediting.sealed import Evidence, Sealed, redecoded
+from mrv.errors import BadInput, Fault, fault, raise_all
 from mrv.journal import Journal
 from mrv.methodology import catalogue
 from mrv.plan import MonitoringPlan
 from mrv.plan.versions import ApprovedPlan
+from mrv.redecode import Again
 from verify.folder import bounded
 from verify.logs import Log
 from verify.records import own
@@ -103,16 +104,30 @@ def _other_basis(basis: Basis, logs: Sequence[Log], path: str) -> Iterator[Fault
 
 def _evidence(says: dict[str, Any], logs: Sequence[Log], book: Journal) -> Evidence:
     start, end = int(says["start"]), int(says["end"])
+    sealed = [one for judged in _admitted(logs, start, end) for one in _sealed(judged)]
     return Evidence(
         project=str(says["project"]),
         start=start,
         end=end,
         plans=tuple(_plans(logs, book)),
-        sealed=tuple(one for judged in _admitted(logs, start, end) for one in _sealed(judged)),
+        sealed=redecoded(sealed, _again(logs, book, end)),
         papers=book.standing,
         methodologies=catalogue.by_name([*own(book), *catalogue.library().values()]),
         verified=frozenset(book.compared),
     )
+
+
+def _again(logs: Sequence[Log], book: Journal, until: int) -> dict[str, Again]:
+    """What was read with a profile that turned out wrong, decoded again. Raises BadInput for a record that nobody can
+    follow."""
+    fixes, faults = redecode.fixes(book.standing, book.changes)
+    raise_all(faults)
+    found: dict[str, Again] = {}
+    for log in logs:
+        terms = (one for judged, _ in log.report.verdicts for one in judged.terms)
+        if redecode.concerns(fixes, (digest for one in terms for digest in one.config.profiles.values())):
+            found |= redecode.again(log.exported.leaves(), fixes, until)
+    return found
 
 
 def _plans(logs: Sequence[Log], book: Journal) -> Iterator[ApprovedPlan]:

@@ -23,15 +23,16 @@ from collector.report.material import LogState, Material, PlanVersion, Quarantin
 from collector.report.nearest import nearest
 from collector.report.sealed import SiteUsages, collect
 from collector.verdicts import decode_faults
-from mrv import period
+from mrv import period, redecode
 from mrv.crediting.engine import credit
-from mrv.crediting.sealed import Evidence
-from mrv.errors import BadInput, fault
-from mrv.journal import Entry
+from mrv.crediting.sealed import Evidence, redecoded
+from mrv.errors import BadInput, fault, raise_all
+from mrv.journal import Entry, Journal
 from mrv.log.checkpoint import peek
 from mrv.plan import MonitoringPlan
 from mrv.plan.versions import ApprovedPlan, Timeline, midnight, timeline
 from mrv.records import SpotReading, papers_of
+from mrv.redecode import Again
 
 #: Readings in the sample unless asked otherwise.
 SAMPLES = 20
@@ -61,13 +62,14 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
     usages = collect(office.archive, keys, start, end)
     book = journal.held(office.archive.database, site)
     standing = book.standing
+    usages.again = _again(office.archive, usages, book, end)
     crediting = credit(
         Evidence(
             project=wish.project,
             start=start,
             end=end,
             plans=tuple(approved),
-            sealed=tuple(usages.sealed),
+            sealed=redecoded(usages.sealed, usages.again),
             papers=standing,
             methodologies=methodologies(office.registry, site),
             verified=frozenset(book.compared),
@@ -96,6 +98,18 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
         software=f"mrv-agent {version('mrv-agent')}",
     )
     return material, usages
+
+
+def _again(archive: Archive, usages: SiteUsages, book: Journal, until: int) -> dict[str, Again]:
+    """What was read with a profile that turned out wrong, decoded again. Raises BadInput for a record that nobody can
+    follow."""
+    fixes, faults = redecode.fixes(book.standing, book.changes)
+    raise_all(faults)
+    found: dict[str, Again] = {}
+    for origin, configs in usages.configs.items():
+        if redecode.concerns(fixes, (digest for one in configs.values() for digest in one.profiles.values())):
+            found |= redecode.again(archive.leaves(origin, 0, archive.head(origin).size), fixes, until)
+    return found
 
 
 def _site(office: Office, wish: Wish) -> tuple[str, list[ApprovedPlan]]:

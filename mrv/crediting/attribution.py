@@ -84,7 +84,7 @@ def _add(home: Desk | None, source: Source, piece: Piece, *, raw: bool) -> None:
         return
     home.bookings.setdefault(source.key, []).append(Booking(piece=piece, amount=piece.amount))
     if raw:
-        home.counted.setdefault(source.key, []).append(piece.amount)
+        home.counted.setdefault(source.key, []).append(piece.raw)
 
 
 def _crossing(

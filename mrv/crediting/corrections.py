@@ -53,7 +53,7 @@ def _added(piece: Piece, source: Source) -> tuple[Kind, Fault]:
 def held(ledger: Ledger, desk: Desk, source: Source) -> None:
     """Registers nobody signed for: nothing where they would raise the reduction, all they can have been elsewhere."""
     waiting = [b for b in desk.bookings.get(source.key, ()) if b.piece.held]
-    for run in _runs(waiting):
+    for run in runs(waiting):
         raw = sum((b.amount for b in run), ZERO)
         start, end = run[0].piece.start, run[-1].piece.end
         most = bound(desk, source, end - start)
@@ -75,7 +75,7 @@ def held(ledger: Ledger, desk: Desk, source: Source) -> None:
         desk.bookings[source.key] = [b for b in desk.bookings[source.key] if not b.piece.held]
 
 
-def _runs(bookings: Sequence[Booking]) -> Iterator[list[Booking]]:
+def runs(bookings: Sequence[Booking]) -> Iterator[list[Booking]]:
     """Bookings of one meter that follow each other."""
     run: list[Booking] = []
     for booking in sorted(bookings, key=lambda b: (b.piece.start, b.piece.end)):

@@ -1,7 +1,7 @@
 """From evidence to a Crediting: book, correct, evaluate once per segment, floor once per vintage.
 
-Pure and in one order: exchanges, straddles, what is held, what is lost, late calibration, caps, cross-checks. Nothing
-is interpolated, nothing that is missing becomes zero, and no summary of a site is ever added up.
+Pure and in one order: what is decoded again, exchanges, straddles, what is held, what is lost, late calibration, caps,
+cross-checks. Nothing is interpolated, nothing that is missing becomes zero, and no summary of a site is ever added up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 from math import floor
 
 from mrv import period
-from mrv.crediting import attribution, calibration, checks, corrections, decided, late, overview, rows
+from mrv.crediting import attribution, calibration, checks, corrections, decided, late, overview, redecoded, rows
 from mrv.crediting.calibration import Link
 from mrv.crediting.decided import Rulings
 from mrv.crediting.pieces import Piece, metered, pieces
@@ -110,6 +110,7 @@ class _Case:
 
     def result(self) -> Crediting:
         crossings = self._book()
+        self._each(redecoded.correct)
         self._each(corrections.added)
         attribution.settle(self.ledger, crossings)
         self._each(corrections.held)
@@ -178,6 +179,9 @@ class _Case:
         desk.value[source.key] = desk.raw[source.key]
         if start < end and not mine:
             desk.miss(source, source.key)
+        for missing, finding in redecoded.untold(source, mine):
+            desk.miss(source, missing)
+            self.findings.append(finding)
         for one, other in pairwise(mine):
             if source.paper and not dimensionless(source) and other.start < one.end:
                 desk.miss(source, f"{source.key}: {one.record[:16]} / {other.record[:16]}")

@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
+from mrv.crediting import redecoded
 from mrv.crediting.corrections import holes
 from mrv.crediting.decided import side
 from mrv.crediting.pieces import Piece
@@ -25,7 +26,9 @@ from mrv.records import Exchange, Hold, Implementation
 ASKED = ("backward", "rewind", "held", "rollover", "reset", "glitch", "jump", "lost")
 LONG = HOUR
 #: Corrections that answer something that happened; the others follow from certificates, ratings and bills.
-ANSWERS: frozenset[Kind] = frozenset({"held", "lost", "exchange", "decided", "ran_on", "straddle", "before_start"})
+ANSWERS: frozenset[Kind] = frozenset(
+    {"held", "lost", "exchange", "decided", "ran_on", "straddle", "before_start", "redecoded"}
+)
 
 
 def completeness(frame: Frame, source: Source, sealed: Sequence[Sealed], found: Sequence[Piece]) -> Completeness:
@@ -54,6 +57,7 @@ def events(
 ) -> list[Event]:
     """Everything out of the ordinary in `window`, oldest first; runs of one kind at one meter are one event."""
     found = [*_flagged(sealed), *_steps(sealed), *_gaps(sealed), *_changed(sealed), *_signed(papers)]
+    found += redecoded.events(sealed)
     found += _versions(versions)
     inside = [event for event in found if event.at < window[1] and event.end >= window[0]]
     return sorted(inside, key=lambda event: (event.at, event.end, event.point, event.what.code))
@@ -75,6 +79,8 @@ def treated(found: Iterable[Event], ledger: Sequence[Line], signs: Mapping[str, 
 
 
 def _answers(event: Event, line: Line) -> bool:
+    if (line.kind == "redecoded") != (event.what.code == redecoded.FIXED):
+        return False
     if not event.point:
         return line.kind in ("straddle", "before_start") and line.start < event.at < line.end
     return line.source.startswith(f"{event.point}:") and line.start <= event.end and event.at <= line.end

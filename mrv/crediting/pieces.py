@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from mrv.crediting.decided import Rulings, installs
 from mrv.crediting.sealed import Paper, Sealed
@@ -20,14 +20,19 @@ from mrv.limits import HOUR, limits
 from mrv.methodology import units
 from mrv.period import in_ms as ms
 from mrv.records import Exchange, Invoice, Manual, SpotReading
+from mrv.redecode import Fix
 
 #: Reasons to hold a meter that say no more than that it is not known who it is: a signed exchange answers them.
 WHO = frozenset({BINDING, *PARTS})
+ZERO = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """`amount` in the source's unit, metered or recorded over [start, end]. `lost`: ms in it that no register saw."""
+    """`amount` in the source's unit, metered or recorded over [start, end]. `lost`: ms in it that no register saw.
+
+    `leaf` is what was sealed of it, where it was decoded again by `fix`; `untold`: it could not be, and is unknown.
+    """
 
     start: int
     end: int
@@ -42,6 +47,14 @@ class Piece:
     lost: int = 0
     #: Who decided that it counts, or that it does not.
     who: str = ""
+    fix: Fix | None = None
+    leaf: Fraction | None = None
+    untold: bool = False
+
+    @property
+    def raw(self) -> Fraction:
+        """What it contributes to the raw value."""
+        return self.amount if self.leaf is None else self.leaf
 
     @property
     def added(self) -> bool:
@@ -78,6 +91,9 @@ def _when(piece: Piece) -> tuple[int, int, str]:
 def _metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ruled: Rulings) -> Iterator[Piece]:
     held = _held(register, sealed, papers, ruled)
     for one in sealed:
+        if one.untold(register):
+            yield from _untold(register, one)
+            continue
         usage, energy = one.usage, one.energy(register)
         if energy is None or usage.opened is None or usage.closed is None:
             continue
@@ -92,7 +108,29 @@ def _metered(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], r
             held=one.digest in held,
             ended="ended" in usage.flags,
             lost=usage.lost if one.digest in held else usage.lost - apart,
+            **_fixed(register, one),
         )
+
+
+def _untold(register: str, one: Sealed) -> Iterator[Piece]:
+    """A usage that cannot be decoded again, as it was sealed."""
+    usage = one.leaf or one.usage
+    if usage.opened is not None and usage.closed is not None:
+        yield Piece(
+            start=usage.opened,
+            end=usage.closed,
+            amount=one.as_sealed(register) or ZERO,
+            kind="usage",
+            meter=usage.meter,
+            usage=one.digest,
+            untold=True,
+            **_fixed(register, one),
+        )
+
+
+def _fixed(register: str, one: Sealed) -> dict[str, Any]:
+    """What a piece says of the fix by which it was decoded again."""
+    return {"fix": one.again.fix, "leaf": one.as_sealed(register) or ZERO} if one.again else {}
 
 
 def _held(register: str, sealed: Sequence[Sealed], papers: Sequence[Paper], ruled: Rulings) -> set[str]:
@@ -262,6 +300,9 @@ def divided(piece: Piece, source: Source, sealed: Iterable[Sealed], papers: Iter
             record=record_digest,
             document=photo,
             held=piece.held,
+            fix=piece.fix,
+            # What was sealed knows nothing of the readings inside it: it stands, whole, with the first part.
+            leaf=None if piece.leaf is None else piece.leaf if start == piece.start else ZERO,
         )
         for (start, before), (end, after) in pairwise(ends)
     )

@@ -22,6 +22,7 @@ Option = Literal["A", "B", "C"]
 Side = Literal["raises", "lowers", "neither"]
 #: Why a ledger line is there (docs/crediting.md says what each does).
 Kind = Literal[
+    "redecoded",  # rule 4: raw words decoded again, by the right text of a profile that was wrong
     "late_calibration",  # rule 17: error box of a chain whose calibration was late, at its lowest-ER corner
     "lost",  # rule 6: energy that no register kept
     "held",  # rule 22: registers of a chain nobody has signed for

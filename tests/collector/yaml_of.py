@@ -22,7 +22,8 @@ ANSWERS = (
     ("a whole number", "5"),
     ("a number", "12.5"),
 )
-LATER = {"end": "2026-03-01T00:00:00+07:00"}
+#: What must differ from a field before it.
+LATER = {"end": "2026-03-01T00:00:00+07:00", "right": "cd" * 32}
 
 
 def filled(form: str) -> str:

@@ -70,6 +70,15 @@ EXAMPLES = f"""
   after: {{at: "2026-02-11T05:00:00+07:00", registers: {{active_energy_import: 830.1}}}}
   reason: the gateway was off and its clock lost; the display agrees
   document: {SHA}
+- kind: decoder_fix
+  site: factory-1
+  who: MRV officer
+  profile: eastron_sdm630
+  wrong: {SHA}
+  right: {"cd" * 32}
+  since: 2026-02-11T03:00:00+07:00
+  reason: the maker changed the order of two registers
+  document: {SHA}
 - kind: spot_reading
   site: factory-1
   who: Verifier
@@ -158,6 +167,8 @@ def test_a_record_is_named_by_the_digest_of_its_canonical_bytes() -> None:
         ("{active_energy_import: 830.1}", "{active_energy_export: 830.1}", "records.one_sided"),
         ("830.1", "812.3", "records.hold_backwards"),
         ("2026-02-11T05", "2026-02-11T02", "records.span_backwards"),
+        (f"right: {'cd' * 32}", f"right: {SHA}", "records.fix_same"),
+        ("profile: eastron_sdm630", "profile: SDM 630", "config.out_of_range"),
         ("text: the invoice", f"corrects: {SHA}\n  text: the invoice", "records.why_missing"),
         ("value: 12345.6", "value: 1e99", "records.number_too_long"),
         (f"sha256: {SHA}", "sha256: none", "config.out_of_range"),
