@@ -36,7 +36,7 @@ _HINTS = {
     "withdraws": "digest of the record that should not be there",
     "month": "2026-03",
     "profile": "id of the profile, as in the wiring",
-    "wrong": "digest the readings were made under",
+    "wrong": "digest of the text the readings were made under",
     "right": "digest of the text that is right, approved: mrv-collector profiles list",
 }
 

@@ -32,7 +32,6 @@ from mrv.log.checkpoint import peek
 from mrv.plan import MonitoringPlan
 from mrv.plan.versions import ApprovedPlan, Timeline, midnight, timeline
 from mrv.records import SpotReading, papers_of
-from mrv.redecode import Again
 
 #: Readings in the sample unless asked otherwise.
 SAMPLES = 20
@@ -62,7 +61,7 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
     usages = collect(office.archive, keys, start, end)
     book = journal.held(office.archive.database, site)
     standing = book.standing
-    usages.again = _again(office.archive, usages, book, end)
+    _decode_again(office.archive, usages, book, end)
     crediting = credit(
         Evidence(
             project=wish.project,
@@ -100,16 +99,14 @@ def gather(office: Office, wish: Wish, now: int) -> tuple[Material, SiteUsages]:
     return material, usages
 
 
-def _again(archive: Archive, usages: SiteUsages, book: Journal, until: int) -> dict[str, Again]:
-    """What was read with a profile that turned out wrong, decoded again. Raises BadInput for a record that nobody can
-    follow."""
-    fixes, faults = redecode.fixes(book.standing, book.changes)
+def _decode_again(archive: Archive, usages: SiteUsages, book: Journal, until: int) -> None:
+    """Add what was read with a profile that turned out wrong. Raises BadInput for a record that nobody can follow."""
+    usages.fixes, faults = redecode.fixes(book.standing, book.changes)
     raise_all(faults)
-    found: dict[str, Again] = {}
     for origin, configs in usages.configs.items():
-        if redecode.concerns(fixes, (digest for one in configs.values() for digest in one.profiles.values())):
-            found |= redecode.again(archive.leaves(origin, 0, archive.head(origin).size), fixes, until)
-    return found
+        if redecode.concerns(usages.fixes, (digest for one in configs.values() for digest in one.profiles.values())):
+            leaves = archive.leaves(origin, 0, archive.head(origin).size)
+            usages.again |= redecode.again(leaves, usages.fixes, until)
 
 
 def _site(office: Office, wish: Wish) -> tuple[str, list[ApprovedPlan]]:
@@ -163,7 +160,7 @@ def _logged(archive: Archive, standing: Iterable[Entry], usages: SiteUsages) -> 
             for origin in usages.contents:
                 found = nearest(archive, origin, one.record.meter, at)
                 if found is not None:
-                    reading = sample.decoded(usages, origin, found[1])
+                    reading = sample.decoded_twice(usages, origin, found[1])
                     yield one.digest, {f"leaf {found[0]}": period.shown(found[1].ts)} | reading
 
 

@@ -13,11 +13,14 @@ from collector.archive import Archive
 from collector.report.material import Sample
 from collector.report.sealed import SiteUsages
 from mrv import codec, leaf, period
+from mrv.binding import BoundMeter
 from mrv.errors import BadInput
 from mrv.leaf import Config
 from mrv.log import proof
 from mrv.log.merkle import inclusion_proofs, leaf_hash
+from mrv.profile import Profile
 from mrv.reading import Reading
+from mrv.redecode import Fix
 
 #: Draws per wanted reading: gaps and other meters are drawn too and passed over.
 _DRAWS = 200
@@ -76,22 +79,43 @@ def _config(usages: SiteUsages, origin: str, number: int) -> Config | None:
 
 
 def _bound_point(usages: SiteUsages, origin: str, reading: Reading) -> str | None:
-    config = _config(usages, origin, reading.config)
-    binding = usages.contents[origin].binding(config.binding) if config else None
-    meters = binding.meters if binding else ()
-    return next((one.point for one in meters if one.meter == reading.meter), None)
+    bound, _ = _bound(usages, origin, reading)
+    return bound.point if bound else None
 
 
 def decoded(usages: SiteUsages, origin: str, reading: Reading) -> dict[str, str]:
     """The registers of `reading` decoded again from its raw words; empty where the log does not say how."""
-    config = _config(usages, origin, reading.config)
-    content = usages.contents.get(origin)
+    bound, digest = _bound(usages, origin, reading)
+    return _decoded(usages.contents[origin].profile(digest), bound, reading) if bound else {}
+
+
+def put_right(usages: SiteUsages, origin: str, reading: Reading) -> tuple[Fix, dict[str, str]] | None:
+    """The fix that `reading` is decoded by since its profile turned out wrong, and its registers by that."""
+    bound, digest = _bound(usages, origin, reading)
+    at = reading.ts if reading.slot is None else reading.slot
+    for fix in usages.fixes if bound else ():
+        if digest == fix.record.wrong and at >= fix.since:
+            return fix, _decoded(fix.profile, bound, reading)
+    return None
+
+
+def decoded_twice(usages: SiteUsages, origin: str, reading: Reading) -> dict[str, str]:
+    """As `decoded`; and, with the digest of the text beside, what is right where the profile turned out wrong."""
+    found = put_right(usages, origin, reading)
+    right = {f"{name} ({found[0].record.right[:16]})": text for name, text in found[1].items()} if found else {}
+    return decoded(usages, origin, reading) | right
+
+
+def _bound(usages: SiteUsages, origin: str, reading: Reading) -> tuple[BoundMeter | None, str]:
+    """The meter as it was bound when `reading` was taken, and the digest of its profile; (None, "") if nobody knows."""
+    config, content = _config(usages, origin, reading.config), usages.contents.get(origin)
     binding = content.binding(config.binding) if config and content else None
     bound = next((one for one in binding.meters if one.meter == reading.meter), None) if binding else None
-    if config is None or content is None or bound is None:
-        return {}
-    profile = content.profile(config.profiles.get(bound.profile, ""))
-    if profile is None:
+    return (bound, config.profiles.get(bound.profile, "")) if config and bound else (None, "")
+
+
+def _decoded(profile: Profile | None, bound: BoundMeter | None, reading: Reading) -> dict[str, str]:
+    if profile is None or bound is None:
         return {}
     try:
         return codec.registers(profile, codec.decode(profile, bound.settings, codec.unpack(reading.raw)))
@@ -117,7 +141,7 @@ def _sample(usages: SiteUsages, origin: str, index: int, reading: Reading, prove
         meter=reading.meter,
         slot=reading.slot if reading.slot is not None and 0 <= reading.slot < period.LAST else None,
         words=reading.raw,
-        decoded=decoded(usages, origin, reading),
+        decoded=decoded_twice(usages, origin, reading),
         leaf_hash=proven[0],
         proof=proven[1],
     )

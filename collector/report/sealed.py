@@ -19,7 +19,7 @@ from mrv.crediting.sealed import Sealed
 from mrv.errors import Fault, fault
 from mrv.leaf import Blob, Clock, Config, MeterEvent, Summary, Usage
 from mrv.profile import MEASURANDS, Profile
-from mrv.redecode import Again
+from mrv.redecode import Again, Fix
 
 #: Kinds that say what readings mean and what they added up to.
 _KINDS = ("blob", "clock", "config", "meter", "usage", "summary")
@@ -40,7 +40,8 @@ class SiteUsages:
     happened: list[Happened] = field(default_factory=list)
     #: (origin, meter) -> (when, what the meter said it is).
     identities: dict[tuple[str, str], list[tuple[int, str]]] = field(default_factory=dict)
-    #: What decoding again makes of usages, by digest (mrv.redecode).
+    #: Profiles that turned out wrong, and what decoding again makes of usages, by digest (mrv.redecode).
+    fixes: tuple[Fix, ...] = ()
     again: dict[str, Again] = field(default_factory=dict)
 
     def told(self) -> tuple[Wired, ...]:

@@ -15,10 +15,11 @@ from collector.archive import Archive
 from collector.report.cells import Cell, Figure, Page, letters, place
 from collector.report.inputs import INPUT
 from collector.report.material import Material
-from collector.report.sample import decoded
+from collector.report.sample import decoded, put_right
 from collector.report.sealed import SiteUsages
 from mrv import leaf, period
 from mrv.crediting.result import Line, MonitoredRow, Segment, TermRow
+from mrv.crediting.sealed import redecoded
 from mrv.errors import BadInput, Fault, fault
 from mrv.leaf import Usage
 from mrv.measurand import BY_OBIS
@@ -227,8 +228,26 @@ def _usage(sources: Sources, digest: str, usage: Usage, register: str) -> dict[s
         "opening": used.opening if used else None,
         "closing": used.closing if used else None,
         "used": used.used if used else None,
+        "again": _again(sources, digest, register, obis),
         "opened_by": _reading(sources, origin, index, usage, usage.opened),
         "closed_by": _reading(sources, origin, index, usage, usage.closed),
+    }
+
+
+def _again(sources: Sources, digest: str, register: str, obis: str) -> dict[str, Any] | None:
+    """What a usage would have been by the right text of its profile; what that cannot tell is absent."""
+    found = sources.usages.again.get(digest)
+    if found is None:
+        return None
+    (one,) = redecoded((one for one in sources.usages.sealed if one.digest == digest), {digest: found})
+    used = None if one.untold(register) else one.usage.registers.get(obis)
+    return {
+        "record": found.fix.digest,
+        "right": found.fix.record.right,
+        "flags": list(one.usage.flags),
+        "opening": used.opening if used else None,
+        "closing": used.closing if used else None,
+        "used": used.used if used else None,
     }
 
 
@@ -250,7 +269,7 @@ def _leaf(sources: Sources, origin: str, index: int) -> dict[str, Any]:
     fact = leaf.decode(data)
     if not isinstance(fact, Reading):
         raise BadInput(fault("collector.figure_unknown", f"{origin} {index}"))
-    again = decoded(sources.usages, origin, fact)
+    again, right = decoded(sources.usages, origin, fact), put_right(sources.usages, origin, fact)
     return {
         "origin": origin,
         "index": index,
@@ -262,6 +281,7 @@ def _leaf(sources: Sources, origin: str, index: int) -> dict[str, Any]:
         "said": fact.registers,
         "decoded": again,
         "equal": again == fact.registers,
+        "put_right": {"right": right[0].record.right, "decoded": right[1]} if right else None,
     }
 
 
