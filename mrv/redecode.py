@@ -89,7 +89,8 @@ def _refused(
     digest: str, record: DecoderFix, others: Iterable[DecoderFix], texts: Mapping[str, Profile]
 ) -> Iterator[Fault]:
     where, said = f"decoder_fix {digest[:16]}", {"profile": record.profile}
-    if not known.trusted(record.profile, record.right, texts.get(record.right), frozenset(texts)):
+    right = texts.get(record.right)
+    if right is None or not known.trusted(record.profile, record.right, right, frozenset(texts)):
         why = known.WITHDRAWN.get(record.right, "")
         code = "records.fix_withdrawn" if why else "records.fix_not_approved"
         yield fault(code, where, **said, digest=record.right, why=why)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import schema_walk
+from msgspec.structs import replace
 
+from drivers.profiles import library
 from mrv import events, leaf, plan, records
 from mrv.binding import BoundMeter, Settings
-from mrv.crediting.sealed import Evidence, Sealed
+from mrv.crediting.sealed import Evidence, Sealed, redecoded
 from mrv.leaf import MeterEvent, Usage, UsedRegister
 from mrv.methodology import catalogue
 from mrv.number import exact_difference
@@ -20,6 +22,7 @@ from mrv.period import in_ms
 from mrv.plan.versions import ApprovedPlan
 from mrv.profile import MEASURANDS
 from mrv.reading import ClockState
+from mrv.redecode import Again, Fix
 
 CASES = Path(__file__).resolve().parent / "cases"
 
@@ -71,6 +74,12 @@ def sealed(meters: dict[str, BoundMeter], entry: dict[str, Any]) -> Sealed:
     decisions = tuple(_decision(usage, one) for one in steps)
     bound = meters[entry["meter"]]
     return Sealed(usage=usage, bound=bound, digest=leaf.digest(leaf.encode(usage)), decisions=decisions)
+
+
+def again(entry: dict[str, Any], one: Sealed, fix: Fix) -> Again:
+    """What the raw words of a usage say by the right text: `again` with its registers; without any, they do not."""
+    registers = {MEASURANDS[name].obis: _register(found, []) for name, found in entry["again"].items()}
+    return Again(fix=fix, usage=replace(one.usage, registers=registers) if registers else None)
 
 
 def _register(found: list[str], jumps: list[tuple[str, str]]) -> UsedRegister:
@@ -125,6 +134,20 @@ def papers(text: str, site: str) -> tuple[Held, ...]:
     return tuple(Held(one, records.digest(one)) for one in found)
 
 
+def _usages(meters: dict[str, BoundMeter], entries: list[dict[str, Any]], held: tuple[Held, ...]) -> tuple[Sealed, ...]:
+    """The usages of a history; those with `again` by the fix among the records."""
+    found = [sealed(meters, entry) for entry in entries]
+    told = [(one, entry) for one, entry in zip(found, entries, strict=True) if "again" in entry]
+    if not told:
+        return tuple(found)
+    (fix,) = [
+        Fix(record=one.record, digest=one.digest, profile=library()["eastron_sdm630"])
+        for one in held
+        if isinstance(one.record, records.DecoderFix)
+    ]
+    return redecoded(found, {one.digest: again(entry, one, fix) for one, entry in told})
+
+
 def evidence(folder: Path) -> Evidence:
     """What the case at `folder` is credited from."""
     own = [catalogue.load(path.read_text(), path.name) for path in folder.glob("methodology*.yaml")]
@@ -134,13 +157,14 @@ def evidence(folder: Path) -> Evidence:
     plans = [
         plan.load(path.read_text(), path.name, known.__getitem__).value for path in sorted(folder.glob("plan*.yaml"))
     ]
+    held = papers(text, plans[0].site)
     meters = {entry.get("key", entry["meter"]): bound(entry) for entry in history.get("meters", [])}
     return Evidence(
         project=history.get("project", "p"),
         start=ms(history["window"][0]),
         end=ms(history["window"][1]),
         plans=tuple(ApprovedPlan(plan=p, digest=leaf.digest(leaf.canonical(p)), at=n) for n, p in enumerate(plans)),
-        sealed=tuple(sealed(meters, entry) for entry in history.get("usages", [])),
-        papers=papers(text, plans[0].site),
+        sealed=_usages(meters, history.get("usages", []), held),
+        papers=held,
         methodologies=known,
     )

@@ -21,6 +21,7 @@ from site_log import EVERY, T0, SiteLog, demo_binding, demo_plan
 from mrv import leaf
 from mrv.book import Book
 from mrv.leaf import Summary
+from mrv.profile import Profile
 from mrv.reading import ClockState
 from mrv.restore import restored
 
@@ -44,8 +45,8 @@ events = st.lists(
 class Site:
     """Drives a SiteLog the way the agent drives its store: true time moves on, the wall clock may not agree."""
 
-    def __init__(self) -> None:
-        self.log, self.true = SiteLog(), T0
+    def __init__(self, *profiles: Profile) -> None:
+        self.log, self.true = SiteLog(profiles=profiles), T0
         self.wrong = 0  # wall clock minus true time
         self.known = True
         self.shift = 0.0  # what a jump or a reset did to the counters
@@ -136,8 +137,8 @@ class Stored:
         return self.leaves[index:]
 
 
-def lived(history: list[tuple[str, int, int]]) -> SiteLog:
-    site = Site()
+def lived(history: list[tuple[str, int, int]], *profiles: Profile) -> SiteLog:
+    site = Site(*profiles)
     for event in history:
         site.apply(event)
     site.finish()
