@@ -190,6 +190,15 @@ def test_what_cannot_be_approved(tmp_path: Path) -> None:
     assert desk.registry.approvals("demo-factory").profiles == frozenset()
 
 
+def test_the_text_of_a_released_profile_can_be_put_into_the_journal_as_it_is(tmp_path: Path) -> None:
+    """For a decoder fix, which is decoded by a text that the journal carries."""
+    desk, released = Desk(tmp_path), profiles.library()["eastron_sdm630"]
+    desk.enroll(PaperSite([]))
+    assert approve(desk, released) == (f"profile eastron_sdm630 {leaf.digest(leaf.canonical(released))[:16]}",)
+    with pytest.raises(Refused):
+        approve(desk, msgspec.structs.replace(released, revision=released.revision + 1))
+
+
 def test_an_approval_is_for_one_site_and_stands_in_its_journal(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     for name, seed in (("demo-factory", 1), ("other-factory", 2)):
