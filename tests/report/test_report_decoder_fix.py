@@ -139,6 +139,9 @@ def test_a_decoder_fix_from_the_wire_to_the_auditor(office: Office) -> None:
     assert (line["document"], line["reason"]["params"]["who"]) == (SHA, "Nguyen Van A")
     assert (line["reason"]["params"]["wrong"], line["reason"]["params"]["right"]) == (named(WRONG), named(RIGHT))
     assert kinds(document)[0] == "redecoded", "before all else"
+    treated = {one["what"]["code"]: one["lines"] for one in found["events"] if one["point"] == "PV-AC"}
+    assert treated.pop("credit.decoder_fixed") == [one["number"] for one in lines]
+    assert not {one["number"] for one in lines} & {number for numbers in treated.values() for number in numbers}
     events = [str(cell["value"]) for cell in document["pages"]["events"]["cells"].values()]
     (said,) = [one for one in events if one.startswith("decoded again") and "export 59.000 kWh" in one]
     assert all(part in said for part in ("export 5.900 kWh", named(WRONG), named(RIGHT)))
@@ -166,6 +169,12 @@ def test_a_sampled_reading_shows_both(office: Office) -> None:
     both = [one for one in cells if f"2.8.0 ({named(RIGHT)[:16]}) = " in one]
     assert both
     assert all("2.8.0 = " in one for one in both)
+
+
+def test_a_public_copy_names_nobody(office: Office) -> None:
+    office.fix(RIGHT)
+    office.run("report", *DAY, "--public", "--out", office.tmp / "public.json")
+    assert "Nguyen Van A" not in (office.tmp / "public.json").read_text("utf-8")
 
 
 def test_words_that_were_not_read_leave_the_vintage_without_a_figure(office: Office) -> None:
