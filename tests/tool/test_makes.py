@@ -107,7 +107,11 @@ def test_a_block_the_firmware_lacks_says_it(plant: Plant, capsys: pytest.Capture
 
 def test_profiles_takes_a_make_and_says_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(("profiles", "chint", "--json")) == 0
-    assert [one["id"] for one in json.loads(capsys.readouterr().out)["profiles"]] == ["chint_ddsu666", "chint_dtsu666"]
+    assert [one["id"] for one in json.loads(capsys.readouterr().out)["profiles"]] == [
+        "chint_ddsu666",
+        "chint_dtsu666",
+        "chint_dtsu666_401e",
+    ]
     assert main(("profiles", "ddsu666")) == 0
     assert NEEDS in capsys.readouterr().out
     assert main(("profiles", "huawei", "--lang", "vi")) == 0
