@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -262,12 +263,20 @@ class Daemon:
 
 
 def serve(daemon: Daemon) -> None:
-    """Run until SIGTERM or SIGINT."""
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
-    daemon.start()
-    try:
-        ending.wait()
-    finally:
-        daemon.stop()
+    """Run until SIGTERM or SIGINT.
+
+    The system may hand a signal to any thread, and a lock that the main thread waits for would not hear of it; what is
+    written to a descriptor (signal.set_wakeup_fd) is heard whoever got it.
+    """
+    heard, said = socket.socketpair()
+    said.setblocking(False)
+    with heard, said:
+        before = signal.set_wakeup_fd(said.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        daemon.start()
+        try:
+            heard.recv(1)
+        finally:
+            signal.set_wakeup_fd(before)
+            daemon.stop()
