@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FOR ?=
+# The tests start hundreds of programs: compiled files are kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check slow format locale meters pictures release vectors wheels clean
 
@@ -16,7 +18,7 @@ demo: $(VENV)/ready
 	$(BIN)/python -m demo $(if $(FOR),--for $(FOR),)
 
 test: $(VENV)/ready
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not slow"
 
 slow: $(VENV)/ready
 	$(BIN)/pytest -m slow

@@ -6,7 +6,7 @@ once; faults between the files come when each can be read on its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -40,7 +40,7 @@ class Setup:
     plan: MonitoringPlan
     binding: Binding
     cosigners: tuple[VerifyKey, ...]
-    profiles: dict[str, Profile]
+    profiles: Mapping[str, Profile]
     methodologies: dict[str, Methodology]
     lines: dict[str, str]
 
@@ -89,7 +89,7 @@ def example_cosigner() -> str:
 
 
 def _setup(
-    document: Document[Site], plan: MonitoringPlan, library: dict[str, Profile], methods: dict[str, Methodology]
+    document: Document[Site], plan: MonitoringPlan, library: Mapping[str, Profile], methods: dict[str, Methodology]
 ) -> Setup:
     site = document.value
     names = {project.methodology for project in plan.projects}
@@ -121,7 +121,7 @@ def _cosigner_faults(site: Document[Site]) -> Iterator[Fault]:
             yield from (fault(f.code, where, **f.params) for f in error.faults)
 
 
-def _not_compared(site: Document[Site], folder: Path, library: dict[str, Profile]) -> Iterator[Fault]:
+def _not_compared(site: Document[Site], folder: Path, library: Mapping[str, Profile]) -> Iterator[Fault]:
     """Meters with an experimental profile that nobody has compared with their display."""
     for index, meter in enumerate(site.value.meters):
         where = site.where("meters", index, "profile")
@@ -135,7 +135,7 @@ def _not_compared(site: Document[Site], folder: Path, library: dict[str, Profile
             yield fault(refused.code, where, **refused.params)
 
 
-def _between(site: Document[Site], plan: Document[MonitoringPlan], library: dict[str, Profile]) -> Iterator[Fault]:
+def _between(site: Document[Site], plan: Document[MonitoringPlan], library: Mapping[str, Profile]) -> Iterator[Fault]:
     """What one file says that the other cannot keep, at the line of the meter, point or key it is about."""
     lines = {f"meter {meter.id}": site.where("meters", i) for i, meter in enumerate(site.value.meters)}
     lines |= {f"point {point.id}": plan.where("points", i) for i, point in enumerate(plan.value.points)}

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,15 @@ def test_what_they_name_exists(name: str) -> None:
         assert (ROOT / path.split()[0]).exists(), path
 
 
+@cache
+def overview(program: str) -> str:
+    return subprocess.run([BIN / program, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 @pytest.mark.parametrize("name", GUIDES)
 def test_every_command_named_in_passing_is_one(name: str) -> None:
     for program, command in re.findall(r"\b(mrv-(?:agent|meter|collector)) ([a-z]+)", (ROOT / name).read_text("utf-8")):
-        shown = subprocess.run([BIN / program, "--help"], capture_output=True, text=True, timeout=60, check=True).stdout
-        assert re.search(rf"^\s+{command}\b", shown, re.M) or command in ("enroll",), (program, command)
+        assert re.search(rf"^\s+{command}\b", overview(program), re.M) or command in ("enroll",), (program, command)
 
 
 @pytest.mark.parametrize("path", sorted(pictures()), ids=lambda path: path.relative_to(ROOT).as_posix())

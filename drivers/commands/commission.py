@@ -9,7 +9,7 @@ import argparse
 import dataclasses
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bench(
-    grip: Grip, progress: Progress, dialogue: Dialogue, subject: Subject, library: dict[str, Profile], site: SiteFolder
+    grip: Grip,
+    progress: Progress,
+    dialogue: Dialogue,
+    subject: Subject,
+    library: Mapping[str, Profile],
+    site: SiteFolder,
 ) -> Bench:
     def waiting(counts: float, seconds: float | None) -> None:
         what = text("tool.waiting_counts", dialogue.tongue, counts=f"{counts:.0f}")

@@ -182,6 +182,6 @@ def _line(place: Where, unit: int, grip: Grip, progress: Progress, library: Mapp
     return place.at(result.found[0].speed, timeout=max(_PATIENCE, place.line.timeout))
 
 
-def library(arguments: argparse.Namespace) -> dict[str, Profile]:
+def library(arguments: argparse.Namespace) -> Mapping[str, Profile]:
     """The profiles of the package, and those beside the site's files."""
     return profiles.beside(arguments.dir)

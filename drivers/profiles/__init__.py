@@ -6,7 +6,7 @@ its own beside its site.yaml (`beside`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -39,40 +39,63 @@ def names() -> tuple[str, ...]:
 
 
 @cache
-def _loaded() -> tuple[Profile, ...]:
-    return tuple(load(source_text(name), f"{name}.yaml") for name in names())
+def _loaded(name: str) -> Profile:
+    return load(source_text(name), f"{name}.yaml")
 
 
-def library() -> dict[str, Profile]:
+class Library(Mapping[str, Profile]):
+    """Profiles by id. One of ours is read when it is asked for: a gateway uses three of them, and small processors take
+    many seconds to read all."""
+
+    def __init__(self, own: Mapping[str, Profile] | None = None) -> None:
+        self._own = own or {}
+
+    def __getitem__(self, name: str) -> Profile:
+        if name in names():
+            return _loaded(name)
+        return self._own[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in names() or name in self._own
+
+    def __iter__(self) -> Iterator[str]:
+        yield from names()
+        yield from (name for name in self._own if name not in names())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def library() -> Library:
     """All profiles by id."""
-    return {profile.id: profile for profile in _loaded()}
+    return Library()
 
 
-def beside(site: Path) -> dict[str, Profile]:
+def beside(site: Path) -> Library:
     """All profiles by id, with those of the site's own in `<site>/profiles/`.
 
     For a meter nobody has a profile for yet. It reads like any other, but a judge counts only with what was released
     (mrv.known), so the office needs the file too. Raises BadInput with every fault of every file; a name of the
     library is taken.
     """
-    found: dict[str, Profile] = dict(library())
+    found: dict[str, Profile] = {}
     faults: list[Fault] = []
     for path in sorted((site / OWN).glob("*.yaml")):
         where = f"{OWN}/{path.name}"
         try:
             profile = load(path.read_text(encoding="utf-8"), where)
             faults += _misnamed(path, profile, where)
-            found.setdefault(profile.id, profile)
+            found[profile.id] = profile
         except (OSError, UnicodeDecodeError) as error:
             faults.append(fault("tool.cannot_read", where, problem=error))
         except BadInput as error:
             faults += error.faults
     raise_all(faults)
-    return found
+    return Library(found)
 
 
 def _misnamed(path: Path, profile: Profile, where: str) -> Iterator[Fault]:
     if profile.id != path.stem:
         yield fault("tool.profile_file_name", where, id=profile.id)
-    if profile.id in library():
+    if profile.id in names():
         yield fault("tool.profile_taken", where, id=profile.id)

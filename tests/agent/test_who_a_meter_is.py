@@ -33,7 +33,7 @@ def profile(monkeypatch: pytest.MonkeyPatch) -> Profile:
         firmware=Item(at=FIRMWARE, type="ascii", count=2, table="holding"),
         fingerprint=(Item(at=CT, type="uint16", table="holding", name="ct"),),
     )
-    monkeypatch.setattr(profiles, "library", lambda: {"eastron_sdm630": able})
+    monkeypatch.setattr(profiles, "_loaded", lambda _name: able)
     digests = {"eastron_sdm630": frozenset({leaf.digest(leaf.canonical(able))})}
     monkeypatch.setattr(known, "PROFILES", digests)
     return able

@@ -242,7 +242,7 @@ values: {active_energy_import: {at: 0, type: uint32, decimals: 2, scaled_by: [fu
 read: [active_energy_import]
 """
 BEHIND = meter_cases.behind_transformers(profiles.library()["eastron_sdm630"])
-LIBRARY = profiles.library() | {"menu_meter": profiles.load(MENU, "menu_meter.yaml"), "ct_meter": BEHIND}
+LIBRARY = dict(profiles.library()) | {"menu_meter": profiles.load(MENU, "menu_meter.yaml"), "ct_meter": BEHIND}
 
 
 def load_site(text: str) -> object:

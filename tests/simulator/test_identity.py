@@ -49,7 +49,7 @@ requires:
     hint: set application H
 """
 CHAIN = msgspec.structs.replace(profiles.library()["sunspec_inverter_3p"], sunspec=Chain(models=(103,)))
-LIBRARY = profiles.library() | {"example": profiles.load(PROFILE, "example.yaml"), "sunspec_inverter_3p": CHAIN}
+LIBRARY = dict(profiles.library()) | {"example": profiles.load(PROFILE, "example.yaml"), "sunspec_inverter_3p": CHAIN}
 
 
 def meter(*faults: Swapped, profile: str = "example", **fields: object) -> Simulated:

@@ -60,7 +60,7 @@ def test_its_settings_are_asked_first() -> None:
 
 
 def test_a_silent_line_says_what_the_make_needs(plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ("--baud", "115200", "--listen", "0", "--timeout", "50", "--expect", "1")
+    words = ("--baud", "115200", "--listen", "0", "--timeout", "10", "--expect", "1")
     plant.plug("far", False)
     code = main(("scan", plant.end("usb"), *words, "--make", "chint"))
     told = capsys.readouterr()
@@ -72,7 +72,7 @@ def test_a_silent_line_says_what_the_make_needs(plant: Plant, capsys: pytest.Cap
 
 def test_who_does_not_say_the_make_is_told_to(plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
     plant.plug("far", False)
-    words = ("--baud", "115200", "--listen", "0", "--timeout", "50", "--expect", "1")
+    words = ("--baud", "115200", "--listen", "0", "--timeout", "10", "--expect", "1")
     for tongue in ("en", "vi"):
         assert main(("scan", plant.end("usb"), *words, "--lang", tongue)) == 1
         told = capsys.readouterr()
