@@ -85,6 +85,16 @@ def all_goes_on(office: Client, honest: Client) -> Iterator[None]:
     assert office.mqtt.modern
 
 
+def anew(broker: SecureBroker, *clients: Client) -> None:
+    """A broker that remembers no session of earlier tests: mosquitto 2.0.11 now and then ends with a segmentation fault
+    in its list of sessions that run out, after many clients of one name, once it is busy."""
+    broker.stop()
+    until(lambda: not any(client.mqtt.up for client in clients))
+    broker.start()
+    for client in clients:
+        client.ready()
+
+
 def quiet(office: Client) -> None:
     """Nothing has been delivered, and nothing is on its way."""
     time.sleep(0.3)
@@ -234,6 +244,7 @@ def test_a_flood_of_one_site_does_not_stop_another(
     broker: SecureBroker, connect: Connect, office: Client, honest: Client
 ) -> None:
     """A thousand messages as fast as they go: the honest site's own gets through while they come."""
+    anew(broker, office, honest)
     site = connect("b", broker.site("site-b")).ready()
     for _ in range(1000):
         site.mqtt.publish("mrv/1/site-b/up/state", b"x" * 1000, qos=0)
