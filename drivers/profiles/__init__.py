@@ -44,26 +44,27 @@ def _loaded(name: str) -> Profile:
 
 
 class Library(Mapping[str, Profile]):
-    """Profiles by id. One of ours is read when it is asked for: a gateway uses three of them, and small processors take
-    many seconds to read all."""
+    """Profiles by id; `own` has no name of ours.
+
+    One of ours is read when it is asked for: a gateway uses three of them, and small processors take many seconds to
+    read all.
+    """
 
     def __init__(self, own: Mapping[str, Profile] | None = None) -> None:
         self._own = own or {}
 
     def __getitem__(self, name: str) -> Profile:
-        if name in names():
-            return _loaded(name)
-        return self._own[name]
+        return _loaded(name) if name in names() else self._own[name]
 
     def __contains__(self, name: object) -> bool:
         return name in names() or name in self._own
 
     def __iter__(self) -> Iterator[str]:
         yield from names()
-        yield from (name for name in self._own if name not in names())
+        yield from self._own
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(names()) + len(self._own)
 
 
 def library() -> Library:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import meter_cases
 import msgspec
@@ -33,6 +34,31 @@ def base(profile: Profile) -> int:
 
 def test_the_library_is_what_the_folder_holds() -> None:
     assert set(profiles.library()) == set(NAMES) >= {"eastron_sdm630", "schneider_iem3155_iem3255", "huawei_sun2000"}
+
+
+def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway uses a few of them, with one of its own perhaps."""
+    (tmp_path / profiles.OWN).mkdir()
+    own = profiles.source_text("eastron_sdm630").replace("id: eastron_sdm630\n", "id: mine\n")
+    (tmp_path / profiles.OWN / "mine.yaml").write_text(own, encoding="utf-8")
+    load, read = profiles.load, []
+
+    def noted(text: str, source: str) -> Profile:
+        read.append(source)
+        return load(text, source)
+
+    monkeypatch.setattr(profiles, "load", noted)
+    profiles._loaded.cache_clear()
+    found = profiles.beside(tmp_path)
+    assert list(found) == [*NAMES, "mine"]
+    assert len(found) == len(NAMES) + 1
+    assert "huawei_sun2000" in found
+    assert "nobodys" not in found
+    assert found["eastron_sdm630"].id == "eastron_sdm630"
+    assert found["mine"].id == "mine"
+    assert read == ["profiles/mine.yaml", "eastron_sdm630.yaml"]
+    with pytest.raises(KeyError):
+        found["nobodys"]
 
 
 def test_an_unknown_profile_is_refused_with_the_names_there_are() -> None:
