@@ -150,13 +150,13 @@ def tcp_judged(case: tuple[Question, bytes]) -> None:
         decoded(asked, data[7 : verdict.size])
 
 
-@settings(max_examples=1000)
+@settings(max_examples=2000)
 @given(RTU_CASES)
 def test_nothing_is_accepted_that_could_have_been_refused_rtu(case: tuple[Question, bytes]) -> None:
     rtu_judged(case)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=2000)
 @given(TCP_CASES)
 def test_nothing_is_accepted_that_could_have_been_refused_tcp(case: tuple[Question, bytes]) -> None:
     tcp_judged(case)
