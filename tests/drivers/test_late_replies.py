@@ -23,6 +23,14 @@ TIMEOUT = 25
 FLAWS = ("late", "late as number 0", "late as the newest", "doubled", "doubled as number 0", "lost", "busy")
 
 
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These reads follow each other at once: a line that rests, because the machine was too busy to open it within the
+    timeout, would refuse them all until its rest is over."""
+    monkeypatch.setattr(bus, "BUSY_PAUSE", 1)
+    monkeypatch.setattr(bus, "REST", (0, 0))
+
+
 @dataclass
 class Queue:
     """The device's behaviour: one in eight requests goes wrong, chosen by seed."""
@@ -85,10 +93,7 @@ async def reads(seed: int, count: int, *, retries: int = 1, most_words: int = 4)
     ("seed", "count"),
     [(1, READS // 2), (2, READS // 2), pytest.param(3, 10_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
-async def test_no_value_is_attributed_to_another_register(
-    seed: int, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bus, "BUSY_PAUSE", 1)
+async def test_no_value_is_attributed_to_another_register(seed: int, count: int) -> None:
     tally, queue = await reads(seed, count)
     assert tally.wrong == 0
     assert tally.right > 0.75 * count, "and the retries save most of them"
@@ -110,7 +115,6 @@ def let_the_library_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_without_the_guard_some_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same device and seeds; the socket is kept, and the library alone judges what comes back."""
-    monkeypatch.setattr(bus, "BUSY_PAUSE", 1)
     let_the_library_judge(monkeypatch)
     monkeypatch.setattr(tcp._Connection, "usable", property(lambda self: self._client.connected))
     monkeypatch.setattr(TcpBus, "_drop", lambda _: None)
@@ -120,7 +124,6 @@ async def test_without_the_guard_some_are(monkeypatch: pytest.MonkeyPatch) -> No
 
 async def test_closing_the_socket_alone_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Doubled replies come without any timeout: the judge of every byte is needed as well."""
-    monkeypatch.setattr(bus, "BUSY_PAUSE", 1)
     let_the_library_judge(monkeypatch)
     tally, _ = await reads(1, READS // 4)
     assert tally.wrong > 0
@@ -134,8 +137,14 @@ async def test_judging_every_byte_alone_is_not_enough(monkeypatch: pytest.Monkey
         if tested._connection is None or not tested._connection.usable:
             drop(tested)
 
-    calm, _ = await reads(1, READS // 4, retries=0, most_words=1)
-    monkeypatch.setattr(TcpBus, "_drop", drop_unless_silent)
-    tally, _ = await reads(1, READS // 4, retries=0, most_words=1)
-    assert calm.wrong == 0
-    assert tally.wrong > 0
+    wrong = 0
+    for seed in range(1, 9):  # whether a late reply meets an open question is chance; a busy machine asks fewer
+        calm, _ = await reads(seed, READS // 4, retries=0, most_words=1)
+        assert calm.wrong == 0
+        with monkeypatch.context() as without:
+            without.setattr(TcpBus, "_drop", drop_unless_silent)
+            tally, _ = await reads(seed, READS // 4, retries=0, most_words=1)
+        wrong += tally.wrong
+        if wrong:
+            break
+    assert wrong > 0
